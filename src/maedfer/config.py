@@ -1,0 +1,275 @@
+"""Frozen settings of the models: one field per fact, checked when built, JSON round trip.
+
+Sizes default to the released MAE-DFER model (arXiv 2307.02227, section 4.1).
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from maedfer.emotions import BASIC_EXPRESSIONS
+from maedfer.errors import ConfigError
+
+__all__ = [
+    "AutoencoderConfig",
+    "ClassifierConfig",
+    "DecoderConfig",
+    "EncoderConfig",
+    "LGIFormerConfig",
+    "ModelConfig",
+    "TokenConfig",
+    "ViTConfig",
+    "from_json",
+    "to_json",
+]
+
+_LARGEST = 65_536  # no width, side or count of a sane model is larger; a config file that says so is refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenConfig:
+    """How a clip is cut into tokens.
+
+    Attributes:
+        image_size: side of the square clip in pixels.
+        patch_size: side of a patch in pixels.
+        num_frames: frames of a clip.
+        tubelet_size: frames of a tubelet.
+        embed_dim: width D of a token.
+        depth: number of blocks.
+        num_heads: attention heads; divides ``embed_dim``.
+        mlp_ratio: hidden width of the MLP over ``embed_dim``.
+        drop_path: rate of the last block; it grows linearly from 0 over the depth.
+    """
+
+    image_size: int = 160
+    patch_size: int = 16
+    num_frames: int = 16
+    tubelet_size: int = 2
+    embed_dim: int = 512
+    depth: int = 16
+    num_heads: int = 8
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "patch_size", "num_frames", "tubelet_size", "embed_dim", "depth", "num_heads"):
+            _check_count(name, getattr(self, name))
+        _check_divides("patch_size", self.patch_size, "image_size", self.image_size)
+        _check_divides("tubelet_size", self.tubelet_size, "num_frames", self.num_frames)
+        _check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
+        if not (isinstance(self.mlp_ratio, int | float) and 0 < self.mlp_ratio <= 64):
+            raise ConfigError(f"mlp_ratio: expected a number in (0, 64], got {self.mlp_ratio!r}")
+        if not (isinstance(self.drop_path, int | float) and 0 <= self.drop_path < 1):
+            raise ConfigError(f"drop_path: expected a rate in [0, 1), got {self.drop_path!r}")
+
+    @property
+    def token_grid(self) -> tuple[int, int, int]:
+        """Tokens along (time, rows, columns)."""
+        side = self.image_size // self.patch_size
+        return self.num_frames // self.tubelet_size, side, side
+
+    @property
+    def num_tokens(self) -> int:
+        """Local tokens of a clip."""
+        return math.prod(self.token_grid)
+
+    @property
+    def tubelet_values(self) -> int:
+        """Values of one tubelet: tubelet_size * patch_size * patch_size * 3."""
+        return self.tubelet_size * self.patch_size**2 * 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LGIFormerConfig(TokenConfig):
+    """LGI-Former (paper section 3.2). The last four fields are the paper's ablations (table 6 and 7).
+
+    Attributes:
+        region_size: tokens of a region along (time, rows, columns); divides the token grid.
+        local_step: ``"self"`` (default) or ``"representative"``: local attention updates only the representative token.
+        global_step: whether the representative tokens attend to each other.
+        exchange_step: ``"cross"`` (default), ``"self"`` (self-attention inside the region) or ``"none"``.
+        share_local_exchange: whether exchange attention uses the parameters of local attention.
+    """
+
+    region_size: tuple[int, int, int] = (2, 5, 10)
+    local_step: Literal["self", "representative"] = "self"
+    global_step: bool = True
+    exchange_step: Literal["cross", "self", "none"] = "cross"
+    share_local_exchange: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.region_size) != 3:
+            raise ConfigError(f"region_size: expected (time, rows, columns), got {self.region_size!r}")
+        object.__setattr__(self, "region_size", tuple(self.region_size))
+        for axis, part, whole in zip(("time", "rows", "columns"), self.region_size, self.token_grid, strict=True):
+            _check_count("region_size", part)
+            _check_divides(f"region_size ({axis})", part, "token grid", whole)
+        _check_choice("local_step", self.local_step, ("self", "representative"))
+        _check_choice("exchange_step", self.exchange_step, ("cross", "self", "none"))
+
+    @property
+    def num_regions(self) -> int:
+        """Regions of the token grid, each with one representative token."""
+        return self.num_tokens // math.prod(self.region_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTConfig(TokenConfig):
+    """The plain ViT of VideoMAE: joint attention over all tokens. ``ViTConfig()`` is VideoMAE ViT-B at 160 pixels."""
+
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+
+
+EncoderConfig = LGIFormerConfig | ViTConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """The light ViT decoder of pre-training (paper section 3.1)."""
+
+    embed_dim: int = 384
+    depth: int = 4
+    num_heads: int = 6
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("embed_dim", "depth", "num_heads"):
+            _check_count(name, getattr(self, name))
+        _check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """An encoder with a head (fine-tuning, paper section 3.4).
+
+    Attributes:
+        encoder: the encoder's settings.
+        labels: class names in index order.
+        pooling: tokens whose mean is classified; a ViT has only local tokens and always uses ``"local"``.
+        temperature: logits are divided by it before the softmax (calibration; 1 = uncalibrated).
+    """
+
+    encoder: EncoderConfig = field(default_factory=LGIFormerConfig)
+    labels: tuple[str, ...] = BASIC_EXPRESSIONS
+    pooling: Literal["representative", "local", "all"] = "representative"
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ConfigError(f"labels: expected distinct class names, got {self.labels!r}")
+        _check_choice("pooling", self.pooling, ("representative", "local", "all"))
+        if not isinstance(self.encoder, LGIFormerConfig) and self.pooling != "local":
+            object.__setattr__(self, "pooling", "local")
+        if not (isinstance(self.temperature, int | float) and 0.01 <= self.temperature <= 100):
+            raise ConfigError(f"temperature: expected a number in [0.01, 100], got {self.temperature!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig:
+    """A masked autoencoder (pre-training, paper sections 3.1 and 3.3).
+
+    Attributes:
+        encoder: the encoder's settings.
+        decoder: the decoder's settings.
+        mask_ratio: share of tokens hidden from the encoder.
+        target: ``"joint"`` (appearance and motion) or ``"appearance"`` (every frame as it is).
+        motion_group: frames of a group inside a tubelet: the first is appearance, the others differences.
+        motion_weight: w in (1-w)*appearance + w*motion; ``None``: one mean over all values.
+        published_decoder_order: give visible tokens the decoder positions that the published code gives them (a
+            defect: about half of them get another token's position). Only for official pre-trained weights.
+    """
+
+    encoder: EncoderConfig = field(default_factory=LGIFormerConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    mask_ratio: float = 0.9
+    target: Literal["joint", "appearance"] = "joint"
+    motion_group: int = 2
+    motion_weight: float | None = None
+    published_decoder_order: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.mask_ratio, int | float) and 0 < self.mask_ratio < 1):
+            raise ConfigError(f"mask_ratio: expected a share in (0, 1), got {self.mask_ratio!r}")
+        _check_choice("target", self.target, ("joint", "appearance"))
+        _check_count("motion_group", self.motion_group)
+        if self.motion_weight is not None and not 0 <= self.motion_weight <= 1:
+            raise ConfigError(f"motion_weight: expected None or a number in [0, 1], got {self.motion_weight!r}")
+
+
+ModelConfig = ClassifierConfig | AutoencoderConfig
+
+_TYPES = {cls.__name__: cls for cls in (LGIFormerConfig, ViTConfig, DecoderConfig, ClassifierConfig, AutoencoderConfig)}
+
+
+def to_json(config: ModelConfig) -> str:
+    """The settings as JSON text; nested settings carry their ``type``."""
+    return json.dumps(_to_dict(config), indent=2) + "\n"
+
+
+def from_json(text: str) -> ModelConfig:
+    """Settings from the text of :func:`to_json`.
+
+    Raises:
+        ConfigError: not JSON, an unknown type or field, or an impossible value.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"model config: expected JSON, got text that does not parse ({error})") from error
+    config = _from_dict(data)
+    if not isinstance(config, ClassifierConfig | AutoencoderConfig):
+        raise ConfigError(f"model config: expected a classifier or an autoencoder, got {type(config).__name__}")
+    return config
+
+
+def _to_dict(config: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {"type": type(config).__name__}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        values[item.name] = _to_dict(value) if dataclasses.is_dataclass(value) else value
+    return values
+
+
+def _from_dict(data: Any) -> Any:
+    if not isinstance(data, dict) or data.get("type") not in _TYPES:
+        raise ConfigError(
+            f"model config: expected an object whose type is one of {', '.join(_TYPES)}, got {data!r:.80}"
+        )
+    cls = _TYPES[data["type"]]
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "type":
+            continue
+        if name not in {item.name for item in dataclasses.fields(cls)}:
+            raise ConfigError(f"{cls.__name__}: unknown setting {name!r}; written by a newer maedfer?")
+        if isinstance(value, dict):
+            value = _from_dict(value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__}: {error}") from error
+
+
+def _check_count(name: str, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
+        raise ConfigError(f"{name}: expected a whole number from 1 to {_LARGEST}, got {value!r}")
+
+
+def _check_divides(small: str, divisor: int, large: str, whole: int) -> None:
+    if whole % divisor:
+        raise ConfigError(
+            f"{small} {divisor} must divide {large} {whole}: {whole} / {divisor} leaves {whole % divisor}"
+        )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
