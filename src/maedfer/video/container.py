@@ -1,0 +1,201 @@
+"""One file opened through PyAV: its pictures in the order shown, with true times, past damage and silly time stamps."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from maedfer.errors import DecodeError
+from maedfer.video.picture import MAX_PIXELS, Picture
+from maedfer.video.types import VideoInfo
+
+__all__ = ["MAX_HOLD_S", "file_info", "file_pictures"]
+
+# A longer silence between two pictures is a jump of the clock (broadcast recordings, damage), not a still picture.
+MAX_HOLD_S = 3600.0
+# Decoding forward is cheaper than a seek that lands on a key frame just before.
+SEEK_FROM_S = 2.0
+MAX_BROKEN_PACKETS = 256
+# ffmpeg draws text files as terminal screens; nobody films those.
+TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
+OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
+REMEDY = "check that the file plays, or convert it: ffmpeg -i INPUT -c:v libx264 output.mp4"
+
+
+def file_info(path: Path) -> VideoInfo:
+    """Facts about one video or image file; decodes its first picture. Raises :class:`DecodeError`."""
+    with _opened(path) as (container, stream):
+        picture = next(_pictures(path, container, stream, 0.0))
+        width, height = picture.size()
+        still = container.format.name == "image2" or container.format.name.endswith("_pipe")
+        rate = stream.average_rate or stream.guessed_rate
+        return VideoInfo(
+            path=path,
+            width=width,
+            height=height,
+            duration_s=None if still else _duration(container, stream),
+            frame_rate=None if still or not rate else float(rate),
+            codec="images" if still else stream.codec_context.name,
+            rotation=picture.rotation(),
+        )
+
+
+def file_pictures(path: Path, start_s: float = 0.0) -> Iterator[Picture]:
+    """Pictures of one video or image file in the order shown, from the last key frame before ``start_s`` at the latest.
+
+    Damage inside is stepped over: what can be decoded is delivered with its own time.
+
+    Raises:
+        DecodeError: the file holds no picture that can be decoded.
+    """
+    with _opened(path) as (container, stream):
+        yield from _pictures(path, container, stream, start_s)
+
+
+class _Clock:
+    """Times that begin at 0 and always advance, from time stamps that may be missing, negative, doubled or jumping."""
+
+    def __init__(self, nominal_s: float) -> None:
+        self.nominal_s = nominal_s
+        self.origin: float | None = None
+        self.last: float | None = None
+
+    def tick(self, stamp_s: float | None) -> float:
+        """The next picture's time in seconds."""
+        expected = 0.0 if self.last is None else self.last + self.nominal_s
+        if stamp_s is None:
+            now = expected
+        else:
+            if self.origin is None:
+                self.origin = stamp_s - expected
+            now = stamp_s - self.origin
+            if self.last is not None and not self.last - 1.0 <= now <= self.last + MAX_HOLD_S:
+                now, self.origin = expected, stamp_s - expected
+            if self.last is not None and now <= self.last:
+                now = expected
+        self.last = now
+        return now
+
+    def jump(self) -> None:
+        """Forget the last time after a seek; the origin stays."""
+        self.last = None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    if path.stat().st_size == 0:
+        raise DecodeError(f"{path}: expected a video or image, got an empty file; was the download interrupted?")
+    try:
+        container = av.open(str(path.absolute()), options=dict(OPTIONS), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        what = f"{path}: expected a video or image, got something else or a broken file ({error.strerror})"
+        raise DecodeError(f"{what}; {REMEDY}") from error
+    with container:
+        streams = [s for s in container.streams.video if s.codec_context is not None and not _is_cover(s)]
+        if not streams:
+            found = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+            raise DecodeError(f"{path}: expected a video stream, got only {found}; give a file with pictures")
+        stream = streams[0]
+        if stream.codec_context.name in TEXT_CODECS:
+            raise DecodeError(f"{path}: expected a video or image, got a text file; {REMEDY}")
+        stream.codec_context.options = dict(OPTIONS)
+        stream.thread_type = "AUTO"
+        # Threads cost more than they save on small pictures; data preparation runs one process a core instead.
+        small = stream.codec_context.width * stream.codec_context.height <= 320 * 240
+        stream.codec_context.thread_count = 1 if small else min(4, os.cpu_count() or 1)
+        yield container, stream
+
+
+def _pictures(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, start_s: float
+) -> Iterator[Picture]:
+    clock = _Clock(_nominal(stream))
+    reformatter = VideoReformatter()
+    aspect = _pixel_aspect(stream)
+
+    def picture(raw: av.VideoFrame, time_s: float) -> Picture:
+        length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else clock.nominal_s
+        return Picture(time_s, min(length, MAX_HOLD_S), raw, aspect, path, reformatter)
+
+    frames = _decoded(container, stream)
+    first = next(frames, None)
+    if first is None:
+        raise DecodeError(f"{path}: expected at least one picture, none could be decoded; {REMEDY}")
+    opening = picture(first, clock.tick(_stamp(first)))
+    if start_s >= SEEK_FROM_S and clock.origin is not None:
+        landed = _sought(container, stream, clock.origin + start_s)
+        if landed is None:
+            yield from file_pictures(path)
+            return
+        frames, frame = landed
+        clock.jump()
+        opening = picture(frame, clock.tick(_stamp(frame)))
+    yield opening
+    for frame in frames:
+        yield picture(frame, clock.tick(_stamp(frame)))
+
+
+def _sought(
+    container: av.container.InputContainer, stream: av.VideoStream, stamp_s: float
+) -> tuple[Iterator[av.VideoFrame], av.VideoFrame] | None:
+    """Pictures from a key frame at or before ``stamp_s``; None where the file cannot be sought that exactly."""
+    try:
+        container.seek(int(stamp_s / stream.time_base), stream=stream)
+    except (av.error.FFmpegError, OverflowError):
+        return None
+    frames = _decoded(container, stream)
+    frame = next(frames, None)
+    stamp = None if frame is None else _stamp(frame)
+    if frame is None or stamp is None or stamp > stamp_s:
+        return None
+    return frames, frame
+
+
+def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    broken = 0
+    packets = container.demux(stream)
+    while broken < MAX_BROKEN_PACKETS:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            broken += 1
+            continue
+        broken = 0 if frames else broken
+        yield from frames
+
+
+def _stamp(frame: av.VideoFrame) -> float | None:
+    return None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+
+
+def _nominal(stream: av.VideoStream) -> float:
+    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    return 1 / rate if 0.01 <= rate <= 1000 else 1 / 25
+
+
+def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / 1_000_000
+    return seconds if seconds > 0 else None
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _pixel_aspect(stream: av.VideoStream) -> float:
+    """Width of a pixel over its height; headers that say something absurd are taken as square."""
+    value = float(stream.sample_aspect_ratio or 1)
+    return value if 1 / 8 <= value <= 8 else 1.0

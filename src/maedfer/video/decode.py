@@ -1,0 +1,178 @@
+"""Any source of pictures in, :class:`~maedfer.video.types.Frame` values out: a file, a folder of frames, one image.
+
+Sampling is by time, not by counting: asked for ``rate`` pictures a second, :func:`read_frames` gives what is on screen
+at the instants ``start_s + k / rate``, so that the same scene filmed at 25, 60 or a varying number of frames a second
+gives the same clip.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from maedfer.errors import ConfigError, DecodeError
+from maedfer.video.container import MAX_HOLD_S, file_info, file_pictures
+from maedfer.video.encode import write_video
+from maedfer.video.picture import Picture
+from maedfer.video.types import Frame, VideoInfo
+
+__all__ = ["probe", "read_frames", "sample_by_time", "write_video"]
+
+T = TypeVar("T")
+
+# Containers round times to milliseconds: a picture stamped 0.5 ms late is still the one meant.
+EPSILON_S = 1e-3
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+def probe(path: Path, *, folder_fps: float = 25.0) -> VideoInfo:
+    """Facts about a video file, an image or a folder of frames; decodes its first picture.
+
+    Width and height are those of the frames that :func:`read_frames` gives without ``max_side``.
+
+    Args:
+        path: a file, or a folder whose images are the frames in natural order of their names.
+        folder_fps: frames per second of a folder; files tell their own.
+
+    Raises:
+        DecodeError: nothing there can be read as pictures.
+        ConfigError: ``folder_fps`` is not a positive number.
+    """
+    path = Path(path)
+    _check_positive("folder_fps", folder_fps)
+    if not path.is_dir():
+        return file_info(_existing(path))
+    images = _images(path)
+    first = file_info(images[0])
+    return VideoInfo(path, first.width, first.height, len(images) / folder_fps, folder_fps, "images", first.rotation)
+
+
+def read_frames(
+    path: Path,
+    *,
+    rate: float | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    max_side: int | None = None,
+    folder_fps: float = 25.0,
+) -> Iterator[Frame]:
+    """Stream the frames of a video file, an image or a folder of frames, as RGB, upright, with square pixels.
+
+    Args:
+        path: a file, or a folder whose images are the frames in natural order of their names.
+        rate: sampled instants per second; each Frame is what is on screen at its instant, and ``time_s`` is the
+            instant. ``None`` gives every frame with its own time.
+        start_s: the first instant, seconds after the first frame of the video.
+        end_s: instants before this time only; ``None``: to the end.
+        max_side: larger pictures are shrunk to this many pixels on their longer side.
+        folder_fps: frames per second of a folder; files tell their own.
+
+    Yields:
+        Frames in order of time. None at all when ``start_s`` lies behind the end.
+
+    Raises:
+        DecodeError: nothing can be decoded; damage after the first good frame only ends the stream or holds a frame.
+        ConfigError: a setting is out of its range.
+    """
+    path = Path(path)
+    _check_positive("folder_fps", folder_fps)
+    if rate is not None:
+        _check_positive("rate", rate)
+    if not (math.isfinite(start_s) and start_s >= 0) or (end_s is not None and not end_s > start_s):
+        raise ConfigError(f"expected 0 <= start_s < end_s, got start_s={start_s}, end_s={end_s}; correct the span")
+    if max_side is not None and max_side < 1:
+        raise ConfigError(f"expected max_side of at least 1 pixel, got {max_side}; leave it out for full size")
+    if path.is_dir():
+        pictures = _folder_pictures(_images(path), folder_fps)
+    else:
+        pictures = _file_pictures(_existing(path), start_s)
+    if rate is None:
+        return _every(pictures, start_s, end_s, max_side)
+    return _sampled(sample_by_time(pictures, rate, start_s, end_s), max_side)
+
+
+def sample_by_time(
+    shown: Iterable[tuple[float, float, T]], rate: float, start_s: float = 0.0, end_s: float | None = None
+) -> Iterator[tuple[float, T]]:
+    """What is shown at the instants ``start_s + k / rate``.
+
+    Args:
+        shown: (time, duration, item) in order of time, seconds. The duration matters for the last item only.
+        rate: instants per second.
+        start_s: the first instant.
+        end_s: instants before this time only.
+
+    Yields:
+        (instant, item): the last item with time <= instant (within 1 ms). Instants before the first item are left out.
+    """
+    instant, current, until = 0, None, math.inf if end_s is None else end_s - EPSILON_S
+    for time_s, duration_s, item in shown:
+        while current is not None and (now := start_s + instant / rate) < min(time_s - EPSILON_S, until):
+            yield now, current[1]
+            instant += 1
+        if start_s + instant / rate >= until:
+            return
+        if current is None:
+            instant = max(0, math.ceil((time_s - EPSILON_S - start_s) * rate))
+        current = (time_s + max(duration_s - EPSILON_S, EPSILON_S), item)
+    while current is not None and (now := start_s + instant / rate) < min(current[0], until):
+        yield now, current[1]
+        instant += 1
+
+
+def _sampled(instants: Iterator[tuple[float, Picture]], max_side: int | None) -> Iterator[Frame]:
+    previous, image = None, None
+    for time_s, picture in instants:
+        if image is None or picture is not previous:
+            previous, image = picture, picture.rgb(max_side)
+        yield Frame(time_s, image)
+
+
+def _every(
+    pictures: Iterator[tuple[float, float, Picture]], start_s: float, end_s: float | None, max_side: int | None
+) -> Iterator[Frame]:
+    for time_s, _, picture in pictures:
+        if end_s is not None and time_s >= end_s - EPSILON_S:
+            return
+        if time_s >= start_s - EPSILON_S:
+            yield Frame(time_s, picture.rgb(max_side))
+
+
+def _file_pictures(path: Path, start_s: float) -> Iterator[tuple[float, float, Picture]]:
+    return ((picture.time_s, picture.duration_s, picture) for picture in file_pictures(path, start_s))
+
+
+def _folder_pictures(images: list[Path], fps: float) -> Iterator[tuple[float, float, Picture]]:
+    for index, image in enumerate(images):
+        yield index / fps, min(1 / fps, MAX_HOLD_S), next(file_pictures(image))
+
+
+def _images(folder: Path) -> list[Path]:
+    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    images = [p for p in found if p.is_file()]
+    if not images:
+        raise DecodeError(
+            f"{folder}: expected a folder of frames, found no image in it; give a video file, or frames named "
+            f"like 0001.png ({', '.join(sorted(IMAGE_SUFFIXES))})"
+        )
+    return sorted(images, key=lambda p: _natural(p.name))
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key under which ``frame_10`` follows ``frame_9``; the name itself decides between 1 and 01."""
+    parts = re.split(r"(\d+)", name.casefold(), flags=re.ASCII)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise DecodeError(f"{path}: expected a video, an image or a folder of frames, found nothing; check the path")
+    if not path.is_file():
+        raise DecodeError(f"{path}: expected a file or a folder, got a device or pipe; save the video to a file first")
+    return path
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not (math.isfinite(value) and 0 < value <= 1000):
+        raise ConfigError(f"expected {name} between 0 and 1000 per second, got {value}; 25 is common")

@@ -1,0 +1,98 @@
+"""One decoded picture that becomes RGB only when asked, turned and stretched as its metadata says.
+
+Decoding and conversion are apart: a :class:`Picture` keeps the decoder's own format (small, YUV) until somebody asks
+for its RGB pixels, so that sampling 6 pictures of 60 a second converts 6 and not 60.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import VideoReformatter
+from jaxtyping import Int, UInt8
+
+from maedfer.errors import DecodeError
+
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "Picture"]
+
+MAX_PIXELS = 2**28
+MAX_SIDE = 16384
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture that is not yet RGB.
+
+    Attributes:
+        time_s: seconds, 0 at the first picture.
+        duration_s: how long it is shown, as far as the file says.
+        raw: the decoder's frame.
+        aspect: width of a pixel over its height.
+        path: where it came from, for messages.
+        reformatter: shared by all pictures of one file, because it caches its conversion tables.
+    """
+
+    time_s: float
+    duration_s: float
+    raw: av.VideoFrame
+    aspect: float
+    path: Path
+    reformatter: VideoReformatter
+
+    def size(self) -> tuple[int, int]:
+        """Width and height as shown: square pixels, upright. Raises DecodeError beyond 16384 a side or 2^28 pixels."""
+        width, height = self._stretched()
+        return (height, width) if _orientation(self.raw)[0, 0] == 0 else (width, height)
+
+    def rotation(self) -> int:
+        """Degrees clockwise that the metadata asks for: 0, 90, 180 or 270 (a mirrored picture counts its turn only)."""
+        turn = _orientation(self.raw)
+        return round(float(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))) % 360
+
+    def rgb(self, max_side: int | None = None) -> UInt8[np.ndarray, "H W 3"]:
+        """The RGB pixels, shrunk so that no side exceeds ``max_side``; never enlarged."""
+        width, height = self._stretched()
+        scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
+        if scale < 1:
+            width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        method = "AREA" if scale < 1 else "BILINEAR"
+        try:
+            picture = self.reformatter.reformat(self.raw, width, height, "rgb24", interpolation=method, threads=1)
+        except av.error.FFmpegError as error:
+            raise DecodeError(f"{self.path}: a {self.raw.format.name} picture cannot become RGB ({error})") from error
+        return _turn(picture.to_ndarray(), _orientation(self.raw))
+
+    def _stretched(self) -> tuple[int, int]:
+        width, height = self.raw.width, self.raw.height
+        width = max(1, round(width * self.aspect))
+        if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+            raise DecodeError(
+                f"{self.path}: expected at most {MAX_SIDE} pixels a side and {MAX_PIXELS} in all, "
+                f"got {width}x{height}; make it smaller: ffmpeg -i INPUT -vf scale=1920:-2 output.mp4"
+            )
+        return width, height
+
+
+def _orientation(raw: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
+    """The display matrix's linear part as a signed permutation that maps (x, y) to shown (x, y), y downwards."""
+    data = raw.side_data.get(SideDataType.DISPLAYMATRIX)
+    upright = np.eye(2, dtype=np.int64)
+    if data is None or len(bytes(data)) < 36:
+        return upright
+    matrix = np.frombuffer(bytes(data)[:36], dtype="<i4").reshape(3, 3)[:2, :2].T.astype(np.int64)
+    swapped = abs(matrix[0, 1]) + abs(matrix[1, 0]) > abs(matrix[0, 0]) + abs(matrix[1, 1])
+    signs = np.sign(matrix * (np.fliplr(upright) if swapped else upright))
+    return signs if np.abs(signs).sum() == 2 else upright
+
+
+def _turn(image: UInt8[np.ndarray, "h w 3"], turn: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "H W 3"]:
+    if turn[0, 0] == 0:
+        image = cv2.transpose(image)
+    if turn[0].sum() < 0:
+        image = image[:, ::-1]
+    if turn[1].sum() < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
