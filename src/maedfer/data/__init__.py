@@ -1,0 +1,1 @@
+"""Labelled clips: the manifest, face crops, samples for training, augmentation."""

@@ -1,0 +1,67 @@
+"""Masked pre-training (paper sections 3.1 and 3.3)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from maedfer.data.augment import Augment
+from maedfer.data.manifest import read_manifest
+from maedfer.data.sources import ClipSource
+from maedfer.errors import TrainingError
+from maedfer.models import MaskedAutoencoder
+from maedfer.recipes import PretrainRecipe
+from maedfer.train.loop import Batch, Job, train
+from maedfer.train.optim import parameter_groups
+from maedfer.train.settings import run_settings, write_settings
+from maedfer.weights import save_model
+
+__all__ = ["pretrain"]
+
+
+def pretrain(recipe: PretrainRecipe, progress: Callable[[int, int, dict[str, float]], None] | None = None) -> Path:
+    """Run ``recipe`` to its end and write the autoencoder's weights; returns their folder.
+
+    Every clip of the manifest that is not of the split ``test`` or ``val`` is used; labels are not read.
+
+    Args:
+        recipe: all settings.
+        progress: called with (steps done, steps in all, latest numbers).
+
+    Raises:
+        TrainingError: no manifest was given, or see :func:`maedfer.train.loop.train`.
+        ManifestError: the manifest is malformed or its clips are missing.
+    """
+    if recipe.data.manifest is None:
+        raise TrainingError("pre-training needs clips: give --data.manifest FILE.csv (maedfer synth writes one)")
+    encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
+    model = MaskedAutoencoder(replace(recipe.model, encoder=encoder))
+    manifest = read_manifest(recipe.data.manifest)
+    source = ClipSource(recipe.data, manifest, size=encoder.image_size, frames=encoder.num_frames, seed=recipe.seed)
+    augment = Augment(recipe.augment, encoder.image_size)
+
+    def loss(current: nn.Module, batch: Batch) -> Tensor:
+        value: Tensor = current(augment(batch.clips)).loss
+        return value
+
+    job = Job(
+        model=model,
+        groups=parameter_groups(model, depth=encoder.depth, weight_decay=recipe.optim.weight_decay),
+        dataset=source.samples(manifest.part("train", ""), None, train=True),
+        loss=loss,
+        optim=recipe.optim,
+        validate=None,
+        settings=run_settings(recipe),
+        out=recipe.out,
+        seed=recipe.seed,
+        precision=recipe.precision,
+        checkpoint_minutes=recipe.checkpoint_minutes,
+        workers=recipe.data.workers,
+    )
+    write_settings(recipe)
+    accelerator = train(job, progress)
+    weights = recipe.out / "weights"
+    if accelerator.is_main_process:
+        save_model(model, weights)
+    return weights
