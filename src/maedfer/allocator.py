@@ -26,4 +26,5 @@ def keep_freed_memory() -> bool:
         return False
     # An int is the most that mallopt takes: trim only what lies over 2 GiB at the top, and not at all while in use.
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _TOP_PAD))
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    taken = [mallopt(name, value) == 1 for name, value in settings]  # each is tried, also after a refusal
+    return all(taken)

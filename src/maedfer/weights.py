@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from maedfer import emotions
-from maedfer.config import ModelConfig, from_json, to_json
+from maedfer.config import ModelConfig
+from maedfer.config_json import from_json, to_json
 from maedfer.errors import ConfigError, OutputError, WeightsError
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 from maedfer.models.fitting import build_model, refuse_not_finite

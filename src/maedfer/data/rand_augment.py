@@ -36,7 +36,8 @@ def _auto_contrast(x: Tensor, strength: float, sign: float) -> Tensor:
 def _equalize(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.enhance import equalize
 
-    return equalize(x)
+    changed: Tensor = equalize(x)
+    return changed
 
 
 def _invert(x: Tensor, strength: float, sign: float) -> Tensor:
@@ -46,13 +47,15 @@ def _invert(x: Tensor, strength: float, sign: float) -> Tensor:
 def _rotate(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.geometry import rotate
 
-    return rotate(x, _each(x, sign * strength * 30))
+    changed: Tensor = rotate(x, _each(x, sign * strength * 30))
+    return changed
 
 
 def _posterize(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.enhance import posterize
 
-    return posterize(x, 8 - int(strength * 4))
+    changed: Tensor = posterize(x, 8 - int(strength * 4))
+    return changed
 
 
 def _solarize(x: Tensor, strength: float, sign: float) -> Tensor:
@@ -80,32 +83,37 @@ def _brightness(x: Tensor, strength: float, sign: float) -> Tensor:
 def _sharpness(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.filters import box_blur
 
-    smooth = box_blur(x, (3, 3))
-    return smooth + (1 + sign * strength * 0.9) * (x - smooth)
+    smooth: Tensor = box_blur(x, (3, 3))
+    changed: Tensor = smooth + (1 + sign * strength * 0.9) * (x - smooth)
+    return changed
 
 
 def _shear_x(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.geometry import shear
 
-    return shear(x, torch.stack([_each(x, sign * strength * 0.3), _each(x, 0.0)], 1))
+    changed: Tensor = shear(x, torch.stack([_each(x, sign * strength * 0.3), _each(x, 0.0)], 1))
+    return changed
 
 
 def _shear_y(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.geometry import shear
 
-    return shear(x, torch.stack([_each(x, 0.0), _each(x, sign * strength * 0.3)], 1))
+    changed: Tensor = shear(x, torch.stack([_each(x, 0.0), _each(x, sign * strength * 0.3)], 1))
+    return changed
 
 
 def _translate_x(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.geometry import translate
 
-    return translate(x, torch.stack([_each(x, sign * strength * 0.45 * x.shape[-1]), _each(x, 0.0)], 1))
+    changed: Tensor = translate(x, torch.stack([_each(x, sign * strength * 0.45 * x.shape[-1]), _each(x, 0.0)], 1))
+    return changed
 
 
 def _translate_y(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.geometry import translate
 
-    return translate(x, torch.stack([_each(x, 0.0), _each(x, sign * strength * 0.45 * x.shape[-2])], 1))
+    changed: Tensor = translate(x, torch.stack([_each(x, 0.0), _each(x, sign * strength * 0.45 * x.shape[-2])], 1))
+    return changed
 
 
 def _each(x: Tensor, value: float) -> Tensor:

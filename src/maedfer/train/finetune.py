@@ -39,20 +39,26 @@ def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, flo
         ManifestError: the manifest is malformed, its clips are missing or their labels unknown to the model.
         WeightsError, ConfigError: the initial weights cannot be read or belong to another model.
     """
+    model = _model(recipe)
+    job = _job(recipe, model)
+    write_settings(recipe)
+    accelerator = train(job, progress)
+    weights = recipe.out / "weights"
+    if accelerator.is_main_process:
+        save_model(model, weights)
+    return weights
+
+
+def _job(recipe: FinetuneRecipe, model: ExpressionClassifier) -> Job:
     if recipe.data.manifest is None:
-        raise TrainingError(
-            "fine-tuning needs labelled clips: give --data.manifest FILE.csv (maedfer synth writes one)"
-        )
-    encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
-    model = ExpressionClassifier(replace(recipe.model, encoder=encoder))
-    if recipe.init is not None:
-        _start(model, recipe.init)
+        raise TrainingError("fine-tuning needs labelled clips: give --data.manifest FILE.csv (see maedfer synth)")
+    encoder = model.config.encoder
     manifest = read_manifest(recipe.data.manifest)
     train_part, validation_part = _parts(recipe, manifest)
     source = ClipSource(recipe.data, manifest, size=encoder.image_size, frames=encoder.num_frames, seed=recipe.seed)
     labels = recipe.model.labels
     validation = source.samples(validation_part, validation_part.targets(labels), train=False)
-    job = Job(
+    return Job(
         model=model,
         groups=parameter_groups(
             model,
@@ -72,12 +78,15 @@ def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, flo
         checkpoint_minutes=recipe.checkpoint_minutes,
         workers=recipe.data.workers,
     )
-    write_settings(recipe)
-    accelerator = train(job, progress)
-    weights = recipe.out / "weights"
-    if accelerator.is_main_process:
-        save_model(model, weights)
-    return weights
+
+
+def _model(recipe: FinetuneRecipe) -> ExpressionClassifier:
+    encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
+    torch.manual_seed(recipe.seed)
+    model = ExpressionClassifier(replace(recipe.model, encoder=encoder))
+    if recipe.init is not None:
+        _start(model, recipe.init)
+    return model
 
 
 def _start(model: ExpressionClassifier, init: Path) -> None:

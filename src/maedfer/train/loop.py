@@ -1,9 +1,7 @@
 """One plain training loop for both stages, on Accelerate."""
 
 import hashlib
-import json
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,11 +13,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from maedfer.allocator import keep_freed_memory
 from maedfer.data.dataset import CachedDataset, DecodedDataset, Sample
 from maedfer.errors import TrainingError
 from maedfer.recipes import OptimConfig
 from maedfer.train.checkpoint import Position, latest_checkpoint, load_checkpoint, save_checkpoint
 from maedfer.train.optim import learning_rate
+from maedfer.train.run_log import RunLog, StopRequest
 
 __all__ = ["Batch", "Job", "collate", "train"]
 
@@ -76,16 +76,17 @@ def train(job: Job, progress: Callable[[int, int, dict[str, float]], None] | Non
     Raises:
         TrainingError: too few clips for a batch, other settings in ``out``, a loss that stays not finite, SIGTERM.
     """
+    keep_freed_memory()
     accelerator = Accelerator(mixed_precision=job.precision, gradient_accumulation_steps=job.optim.accumulate)
     optimizer = torch.optim.AdamW(job.groups, lr=0.0, betas=job.optim.betas)
     model, optimizer = accelerator.prepare(job.model, optimizer)
-    log = _Log(job.out, accelerator)
+    log = RunLog(job.out, accelerator)
     position = _resume(job, accelerator, model, optimizer)
     log.cut(position.step)
     per_process = job.optim.batch_size * accelerator.num_processes
     if len(job.dataset) < per_process:
         raise TrainingError(f"{len(job.dataset)} clips do not fill a batch of {per_process}; lower --optim.batch-size")
-    with _Stop() as stop:
+    with StopRequest() as stop:
         while position.epoch < job.optim.epochs:
             position = _train_epoch(job, accelerator, model, optimizer, position, log, stop, progress)
             if job.validate is not None:
@@ -111,8 +112,8 @@ def _train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     position: Position,
-    log: "_Log",
-    stop: "_Stop",
+    log: RunLog,
+    stop: StopRequest,
     progress: Callable[[int, int, dict[str, float]], None] | None,
 ) -> Position:
     per_process = job.optim.batch_size * accelerator.num_processes
@@ -218,48 +219,3 @@ def _save(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: Any, 
 def _bare(optimizer: Any) -> torch.optim.Optimizer:
     inner: torch.optim.Optimizer = getattr(optimizer, "optimizer", optimizer)
     return inner
-
-
-class _Log:
-    """metrics.jsonl and TensorBoard, written by the first process."""
-
-    def __init__(self, out: Path, accelerator: Accelerator) -> None:
-        self.file = out / "metrics.jsonl"
-        self.writer: Any = None
-        if accelerator.is_main_process:
-            from torch.utils.tensorboard.writer import SummaryWriter
-
-            out.mkdir(parents=True, exist_ok=True)
-            self.writer = SummaryWriter(str(out / "tensorboard"))
-
-    def cut(self, step: int) -> None:
-        """Drop lines after ``step``: they were written by the part of the run that its checkpoint does not hold."""
-        if self.writer is None or not self.file.exists():
-            return
-        lines = [line for line in self.file.read_text().splitlines() if json.loads(line)["step"] <= step]
-        self.file.write_text("".join(f"{line}\n" for line in lines))
-
-    def write(self, kind: str, step: int, numbers: dict[str, float]) -> None:
-        if self.writer is None:
-            return
-        with self.file.open("a") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **numbers}) + "\n")
-        for name, value in numbers.items():
-            self.writer.add_scalar(f"{kind}/{name}", value, step)
-
-
-class _Stop:
-    """Remembers a SIGTERM until the step is done."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> "_Stop":
-        self.before = signal.signal(signal.SIGTERM, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self.before)
-
-    def _note(self, number: int, frame: object) -> None:
-        self.asked = True

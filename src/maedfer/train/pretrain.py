@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from maedfer.data.augment import Augment
@@ -36,6 +37,7 @@ def pretrain(recipe: PretrainRecipe, progress: Callable[[int, int, dict[str, flo
     if recipe.data.manifest is None:
         raise TrainingError("pre-training needs clips: give --data.manifest FILE.csv (maedfer synth writes one)")
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
+    torch.manual_seed(recipe.seed)
     model = MaskedAutoencoder(replace(recipe.model, encoder=encoder))
     manifest = read_manifest(recipe.data.manifest)
     source = ClipSource(recipe.data, manifest, size=encoder.image_size, frames=encoder.num_frames, seed=recipe.seed)

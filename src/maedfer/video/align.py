@@ -15,12 +15,12 @@ __all__ = ["TEMPLATE", "clip_transforms", "similarity", "warp"]
 # Where eyes, nose tip and mouth corners belong, in units of the crop's side; order of ``Face.landmarks``.
 TEMPLATE: Float[np.ndarray, "5 2"] = np.array([[0.33, 0.40], [0.67, 0.40], [0.50, 0.58], [0.37, 0.76], [0.63, 0.76]])
 # The mouth moves with the expression and must not drag the crop along.
-WEIGHTS: Float[np.ndarray, "5"] = np.array([1.0, 1.0, 0.5, 0.25, 0.25])
-SHARES: Float[np.ndarray, "5"] = WEIGHTS / WEIGHTS.sum()
+_WEIGHTS: Float[np.ndarray, "5"] = np.array([1.0, 1.0, 0.5, 0.25, 0.25])
+_SHARES: Float[np.ndarray, "5"] = _WEIGHTS / _WEIGHTS.sum()
 # In sampled instants. On talking heads the least change from crop to crop is between 0.4 and 0.6: less leaves the
 # detector's shiver in, more lags behind a nod.
-SMOOTHING = 0.5
-MAX_SUPERSAMPLING = 8
+_SMOOTHING = 0.5
+_MAX_SUPERSAMPLING = 8
 
 
 def similarity(landmarks: Float[np.ndarray, "5 2"], size: int) -> Float[np.ndarray, "2 3"]:
@@ -57,8 +57,8 @@ def clip_transforms(landmarks: Float[np.ndarray, "T 5 2"], size: int) -> Float[n
         ConfigError: the landmarks of some frame are not finite or fall on one point.
     """
     scale, angle, centre = _fit(landmarks, size)
-    angle = gaussian_filter1d(np.unwrap(angle), SMOOTHING, axis=0, mode="nearest")
-    centre = gaussian_filter1d(centre, SMOOTHING, axis=0, mode="nearest")
+    angle = gaussian_filter1d(np.unwrap(angle), _SMOOTHING, axis=0, mode="nearest")
+    centre = gaussian_filter1d(centre, _SMOOTHING, axis=0, mode="nearest")
     return _matrices(np.full_like(scale, np.median(scale)), angle, centre, size)
 
 
@@ -70,7 +70,7 @@ def warp(
     Shrinking would alias with plain interpolation, so the crop is taken at a multiple of its size and averaged down.
     """
     scale = float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
-    multiple = int(np.clip(np.ceil(1 / max(scale, 1e-6) - 0.2), 1, MAX_SUPERSAMPLING))
+    multiple = int(np.clip(np.ceil(1 / max(scale, 1e-6) - 0.2), 1, _MAX_SUPERSAMPLING))
     # Pixel centres: the crop's pixel i covers the fine pixels multiple * i .. multiple * i + multiple - 1.
     fine = transform * multiple
     fine[:, 2] += (multiple - 1) / 2
@@ -91,14 +91,14 @@ def _fit(
     rotation.
     """
     points = landmarks.astype(np.float64)
-    centre = np.einsum("tkd,k->td", points, SHARES)
-    target = TEMPLATE - SHARES @ TEMPLATE
+    centre = np.einsum("tkd,k->td", points, _SHARES)
+    target = TEMPLATE - _SHARES @ TEMPLATE
     p = (points - centre[:, None]) @ np.array([1, 1j])
     q = target @ np.array([1, 1j]) * size
-    spread = (np.abs(p) ** 2) @ SHARES
+    spread = (np.abs(p) ** 2) @ _SHARES
     if not np.all(np.isfinite(spread)) or np.any(spread < 1e-6):
         raise ConfigError("expected five finite landmarks apart from each other, got some on one point; drop that face")
-    turn = (np.conj(p) * q) @ SHARES / spread
+    turn = (np.conj(p) * q) @ _SHARES / spread
     return np.abs(turn), np.angle(turn), centre
 
 
@@ -107,5 +107,5 @@ def _matrices(
 ) -> Float[np.ndarray, "T 2 3"]:
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], axis=1)
-    shift = SHARES @ TEMPLATE * size - np.einsum("tij,tj->ti", linear, centre)
+    shift = _SHARES @ TEMPLATE * size - np.einsum("tij,tj->ti", linear, centre)
     return np.concatenate([linear, shift[..., None]], axis=2)

@@ -18,12 +18,12 @@ __all__ = ["MAX_HOLD_S", "file_info", "file_pictures"]
 # A longer silence between two pictures is a jump of the clock (broadcast recordings, damage), not a still picture.
 MAX_HOLD_S = 3600.0
 # Decoding forward is cheaper than a seek that lands on a key frame just before.
-SEEK_FROM_S = 2.0
-MAX_BROKEN_PACKETS = 256
+_SEEK_FROM_S = 2.0
+_MAX_BROKEN_PACKETS = 256
 # ffmpeg draws text files as terminal screens; nobody films those.
-TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
-OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
-REMEDY = "check that the file plays, or convert it: ffmpeg -i INPUT -c:v libx264 output.mp4"
+_TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
+_OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
+_REMEDY = "check that the file plays, or convert it: ffmpeg -i INPUT -c:v libx264 output.mp4"
 
 
 def file_info(path: Path) -> VideoInfo:
@@ -90,19 +90,19 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
     if path.stat().st_size == 0:
         raise DecodeError(f"{path}: expected a video or image, got an empty file; was the download interrupted?")
     try:
-        container = av.open(str(path.absolute()), options=dict(OPTIONS), metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=dict(_OPTIONS), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         what = f"{path}: expected a video or image, got something else or a broken file ({error.strerror})"
-        raise DecodeError(f"{what}; {REMEDY}") from error
+        raise DecodeError(f"{what}; {_REMEDY}") from error
     with container:
         streams = [s for s in container.streams.video if s.codec_context is not None and not _is_cover(s)]
         if not streams:
             found = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
             raise DecodeError(f"{path}: expected a video stream, got only {found}; give a file with pictures")
         stream = streams[0]
-        if stream.codec_context.name in TEXT_CODECS:
-            raise DecodeError(f"{path}: expected a video or image, got a text file; {REMEDY}")
-        stream.codec_context.options = dict(OPTIONS)
+        if stream.codec_context.name in _TEXT_CODECS:
+            raise DecodeError(f"{path}: expected a video or image, got a text file; {_REMEDY}")
+        stream.codec_context.options = dict(_OPTIONS)
         stream.thread_type = "AUTO"
         # Threads cost more than they save on small pictures; data preparation runs one process a core instead.
         small = stream.codec_context.width * stream.codec_context.height <= 320 * 240
@@ -124,9 +124,9 @@ def _pictures(
     frames = _decoded(container, stream)
     first = next(frames, None)
     if first is None:
-        raise DecodeError(f"{path}: expected at least one picture, none could be decoded; {REMEDY}")
+        raise DecodeError(f"{path}: expected at least one picture, none could be decoded; {_REMEDY}")
     opening = picture(first, clock.tick(_stamp(first)))
-    if start_s >= SEEK_FROM_S and clock.origin is not None:
+    if start_s >= _SEEK_FROM_S and clock.origin is not None:
         landed = _sought(container, stream, clock.origin + start_s)
         if landed is None:
             yield from file_pictures(path)
@@ -158,7 +158,7 @@ def _sought(
 def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     broken = 0
     packets = container.demux(stream)
-    while broken < MAX_BROKEN_PACKETS:
+    while broken < _MAX_BROKEN_PACKETS:
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:

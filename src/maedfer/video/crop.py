@@ -15,9 +15,9 @@ from maedfer.video.types import Clip, Face, TrackedFace, VideoInfo
 
 __all__ = ["crop_clip", "usable"]
 
-MAX_SIDE = 1280
+_MAX_SIDE = 1280
 # How much a face at the very edge counts against an equally large one in the middle.
-EDGE_SHARE = 0.5
+_EDGE_SHARE = 0.5
 
 
 def crop_clip(
@@ -70,7 +70,7 @@ def usable(face: Face, min_face_px: float) -> bool:
 def _images(path: Path, spec: ClipSpec, start_s: float) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     # Half an instant short of the span, so that rounding cannot add a 17th picture.
     end_s = start_s + (spec.num_frames - 0.5) / spec.rate
-    frames = read_frames(path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=MAX_SIDE)
+    frames = read_frames(path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=_MAX_SIDE)
     return [frame.image for frame in frames]
 
 
@@ -99,7 +99,7 @@ def _main_face(
 def _weight(face: Face, width: int, height: int) -> float:
     size = float(np.sqrt(np.prod(face.box[2:] - face.box[:2])))
     away = np.abs((face.box[:2] + face.box[2:]) / np.array([width, height]) - 1).max()
-    return size * (1 - EDGE_SHARE * min(1.0, float(away)))
+    return size * (1 - _EDGE_SHARE * min(1.0, float(away)))
 
 
 def _centred(images: list[UInt8[np.ndarray, "_ _ 3"]], spec: ClipSpec) -> UInt8[np.ndarray, "3 T H W"]:

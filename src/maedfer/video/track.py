@@ -14,20 +14,20 @@ from scipy.optimize import linear_sum_assignment
 from maedfer.errors import ConfigError
 from maedfer.video.types import Face, TrackedFace
 
-__all__ = ["Tracker"]
+__all__ = ["TENTATIVE_GAP_S", "Tracker"]
 
 # In widths of the face. The gate grows while a face is unseen, for its prediction becomes worse.
-GATE = 0.9
-FAINT_GATE = 0.5
-GATE_GROWTH_PER_S = 0.6
-GATE_LIMIT = 1.6
-SIZE_GATE = np.log(1.8)
-IMPOSSIBLE = 1e6
+_GATE = 0.9
+_FAINT_GATE = 0.5
+_GATE_GROWTH_PER_S = 0.6
+_GATE_LIMIT = 1.6
+_SIZE_GATE = np.log(1.8)
+_IMPOSSIBLE = 1e6
 # An unconfirmed track dies sooner: chance detections at one place would add up to a face otherwise.
 TENTATIVE_GAP_S = 0.4
 # Share of the newest measured velocity; half of it is forgotten in an unseen second.
-VELOCITY_GAIN = 0.5
-VELOCITY_DECAY_PER_S = 0.5
+_VELOCITY_GAIN = 0.5
+_VELOCITY_DECAY_PER_S = 0.5
 
 
 @dataclass
@@ -41,7 +41,7 @@ class _Track:
     def predicted(self, time_s: float) -> Float[np.ndarray, "4"]:
         """Box at ``time_s`` by constant velocity that fades while the face is unseen."""
         gap = time_s - self.seen_s
-        shift = self.velocity * gap * VELOCITY_DECAY_PER_S ** max(0.0, gap - 0.2)
+        shift = self.velocity * gap * _VELOCITY_DECAY_PER_S ** max(0.0, gap - 0.2)
         box: np.ndarray = self.face.box.astype(np.float64) + np.tile(shift, 2)
         return box
 
@@ -49,7 +49,7 @@ class _Track:
         """Take ``face`` as this track's place at ``time_s``."""
         gap = max(time_s - self.seen_s, 1e-3)
         measured = (_centre(face.box) - _centre(self.face.box)) / gap
-        self.velocity = (1 - VELOCITY_GAIN) * self.velocity + VELOCITY_GAIN * measured
+        self.velocity = (1 - _VELOCITY_GAIN) * self.velocity + _VELOCITY_GAIN * measured
         self.face, self.seen_s = face, time_s
 
 
@@ -98,8 +98,8 @@ class Tracker:
         self._tracks = [] if cut else [t for t in self._tracks if time_s - t.seen_s <= self._patience(t) + 1e-6]
         bright = [face for face in faces if face.score >= self.start_score]
         faint = [face for face in faces if face.score < self.start_score]
-        pairs, unmatched, new = _assign(self._tracks, bright, time_s, GATE)
-        more, _, _ = _assign(unmatched, faint, time_s, FAINT_GATE)
+        pairs, unmatched, new = _assign(self._tracks, bright, time_s, _GATE)
+        more, _, _ = _assign(unmatched, faint, time_s, _FAINT_GATE)
         for track, face in pairs + more:
             track.join(time_s, face)
             track.held.append((time_s, face))
@@ -134,7 +134,7 @@ def _assign(
         return [], list(tracks), list(faces)
     cost = np.array([[_cost(track, face, time_s, gate) for face in faces] for track in tracks])
     rows, columns = linear_sum_assignment(cost)
-    good = [(r, c) for r, c in zip(rows.tolist(), columns.tolist(), strict=True) if cost[r, c] < IMPOSSIBLE]
+    good = [(r, c) for r, c in zip(rows.tolist(), columns.tolist(), strict=True) if cost[r, c] < _IMPOSSIBLE]
     used_tracks, used_faces = {r for r, _ in good}, {c for _, c in good}
     return (
         [(tracks[r], faces[c]) for r, c in good],
@@ -144,7 +144,7 @@ def _assign(
 
 
 def _cost(track: _Track, face: Face, time_s: float, gate: float) -> float:
-    """Distance in face widths, plus lack of overlap, plus change of size; ``IMPOSSIBLE`` outside the gates."""
+    """Distance in face widths, plus lack of overlap, plus change of size; ``_IMPOSSIBLE`` outside the gates."""
     expected, found = track.predicted(time_s), face.box.astype(np.float64)
     here, there = _size(found), _size(expected)
     width = max(1.0, (here + there) / 2)
@@ -152,9 +152,9 @@ def _cost(track: _Track, face: Face, time_s: float, gate: float) -> float:
     # A face that stops or turns back is far from its prediction but near its last place.
     moved = float(np.linalg.norm(_centre(found) - _centre(track.face.box))) / width
     growth = abs(float(np.log(max(here, 1e-3) / max(there, 1e-3))))
-    limit = min(GATE_LIMIT, gate + GATE_GROWTH_PER_S * (time_s - track.seen_s))
-    if min(distance, moved) > limit or growth > SIZE_GATE:
-        return IMPOSSIBLE
+    limit = min(_GATE_LIMIT, gate + _GATE_GROWTH_PER_S * (time_s - track.seen_s))
+    if min(distance, moved) > limit or growth > _SIZE_GATE:
+        return _IMPOSSIBLE
     return distance + 0.5 * (1 - _overlap(expected, found)) + 0.5 * growth
 
 

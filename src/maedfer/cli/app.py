@@ -1,0 +1,54 @@
+"""All commands under one name, and the exit codes."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from tyro.extras import SubcommandApp
+
+from maedfer import __version__
+from maedfer.cli.commands import demo, evaluate, predict, synth
+from maedfer.cli.console import complain
+from maedfer.cli.runs import finetune_commands, pretrain_commands
+from maedfer.errors import MaedferError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; ``None`` takes those of the process.
+
+    Returns:
+        Exit code: 0 done, 2 a deliberate error (one line on stderr) or wrong arguments, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(f"maedfer {__version__}")
+        return 0
+    try:
+        code = _app().cli(
+            prog="maedfer",
+            description="Which expression does each face in a video show, and when.",
+            args=arguments,
+        )
+    except MaedferError as error:
+        complain(error)
+        return 2
+    except KeyboardInterrupt:
+        print("maedfer: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:  # help, or arguments that do not parse
+        return stop.code if isinstance(stop.code, int) else 2 if stop.code else 0
+    return int(code)
+
+
+def _app() -> SubcommandApp:
+    app = SubcommandApp()
+    commands: tuple[Callable[..., int], ...] = (predict, demo, synth, evaluate)
+    for command in commands:
+        app.command(command)
+    app.command(pretrain_commands(), name="pretrain", help="Pre-train a masked autoencoder by recipe.")
+    app.command(finetune_commands(), name="finetune", help="Fine-tune a classifier by recipe.")
+    return app

@@ -1,0 +1,41 @@
+"""What the commands share: the progress bar and the line of an error, both on stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from maedfer.errors import MaedferError
+
+__all__ = ["Bar", "complain", "progress_bar"]
+
+
+class Bar:
+    """One bar on stderr; calling it moves it."""
+
+    def __init__(self, bars: Progress, title: str) -> None:
+        self._bars, self._title = bars, title
+        self._task = bars.add_task(title, total=None)
+
+    def __call__(self, done: int | float, total: int | float | None, note: str = "") -> None:
+        """Show ``done`` of ``total`` (``None`` while it is not known), and ``note`` after the title."""
+        description = f"{self._title} {note}".rstrip()
+        self._bars.update(self._task, completed=done, total=total, description=description)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Bar]:
+    """A bar that goes when the work is done; silent when stderr is not a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        yield Bar(bars, title)
+
+
+def complain(error: MaedferError) -> None:
+    """One line on stderr, whatever the message's own lines."""
+    print("maedfer: " + " ".join(str(error).split()), file=sys.stderr)

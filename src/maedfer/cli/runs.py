@@ -1,0 +1,63 @@
+"""``maedfer pretrain RECIPE`` and ``maedfer finetune RECIPE``: a recipe is a command, each of its fields an option."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from tyro.conf import AvoidSubcommands, arg
+from tyro.extras import SubcommandApp
+
+from maedfer.cli.console import Bar, progress_bar
+from maedfer.recipes import FINETUNE_RECIPES, PRETRAIN_RECIPES, FinetuneRecipe, PretrainRecipe
+
+__all__ = ["finetune_commands", "pretrain_commands"]
+
+
+def pretrain_commands() -> SubcommandApp:
+    """One command per pre-training recipe."""
+    app = SubcommandApp()
+    for name, recipe in PRETRAIN_RECIPES.items():
+        app.command(name=name, help=_first_line(recipe.__doc__))(_pretrain(recipe()))
+    return app
+
+
+def finetune_commands() -> SubcommandApp:
+    """One command per fine-tuning recipe."""
+    app = SubcommandApp()
+    for name, recipe in FINETUNE_RECIPES.items():
+        app.command(name=name, help=_first_line(recipe.__doc__))(_finetune(recipe()))
+    return app
+
+
+def _pretrain(default: PretrainRecipe) -> Callable[..., int]:
+    def run(recipe: Annotated[PretrainRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
+        from maedfer.train.pretrain import pretrain
+
+        with progress_bar("pre-training") as bar:
+            weights = pretrain(recipe, _with_numbers(bar))
+        print(f"wrote {weights}")
+        return 0
+
+    return run
+
+
+def _finetune(default: FinetuneRecipe) -> Callable[..., int]:
+    def run(recipe: Annotated[FinetuneRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
+        from maedfer.train.finetune import finetune
+
+        with progress_bar("fine-tuning") as bar:
+            weights = finetune(recipe, _with_numbers(bar))
+        print(f"wrote {weights}")
+        return 0
+
+    return run
+
+
+def _with_numbers(bar: Bar) -> Callable[[int, int, dict[str, float]], None]:
+    def show(done: int, total: int, numbers: dict[str, float]) -> None:
+        bar(done, total, ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
+
+    return show
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n\n")[0].replace("\n", " ")

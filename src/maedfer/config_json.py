@@ -1,0 +1,69 @@
+"""Settings of models as JSON text, and back: what lies beside every weight file of ours."""
+
+import dataclasses
+import json
+from typing import Any
+
+from maedfer.config import (
+    AutoencoderConfig,
+    ClassifierConfig,
+    DecoderConfig,
+    LGIFormerConfig,
+    ModelConfig,
+    ViTConfig,
+)
+from maedfer.errors import ConfigError
+
+__all__ = ["from_json", "to_json"]
+
+_TYPES = {cls.__name__: cls for cls in (LGIFormerConfig, ViTConfig, DecoderConfig, ClassifierConfig, AutoencoderConfig)}
+
+
+def to_json(config: ModelConfig) -> str:
+    """The settings as JSON text; nested settings carry their ``type``."""
+    return json.dumps(_to_dict(config), indent=2) + "\n"
+
+
+def from_json(text: str) -> ModelConfig:
+    """Settings from the text of :func:`to_json`.
+
+    Raises:
+        ConfigError: not JSON, an unknown type or field, or an impossible value.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"model config: expected JSON, got text that does not parse ({error})") from error
+    config = _from_dict(data)
+    if not isinstance(config, ClassifierConfig | AutoencoderConfig):
+        raise ConfigError(f"model config: expected a classifier or an autoencoder, got {type(config).__name__}")
+    return config
+
+
+def _to_dict(config: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {"type": type(config).__name__}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        values[item.name] = _to_dict(value) if dataclasses.is_dataclass(value) else value
+    return values
+
+
+def _from_dict(data: Any) -> Any:
+    if not isinstance(data, dict) or data.get("type") not in _TYPES:
+        raise ConfigError(
+            f"model config: expected an object whose type is one of {', '.join(_TYPES)}, got {data!r:.80}"
+        )
+    cls = _TYPES[data["type"]]
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "type":
+            continue
+        if name not in {item.name for item in dataclasses.fields(cls)}:
+            raise ConfigError(f"{cls.__name__}: unknown setting {name!r}; written by a newer maedfer?")
+        if isinstance(value, dict):
+            value = _from_dict(value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__}: {error}") from error

@@ -1,0 +1,66 @@
+"""From pixels to probabilities: the step that prediction and evaluation share."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from maedfer.errors import ConfigError, MaedferError
+from maedfer.models import ExpressionClassifier
+
+__all__ = ["Device", "class_probabilities", "resolve_device"]
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def resolve_device(device: Device) -> torch.device:
+    """The device that ``device`` names; ``"auto"`` takes CUDA when there is one.
+
+    Raises:
+        ConfigError: an unknown word, or CUDA was asked for and there is none.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device: expected auto, cpu or cuda, got {device!r}")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise ConfigError(
+            "device: cuda was asked for, but this PyTorch sees no CUDA device; "
+            "use --device cpu (or auto), or install a CUDA build of PyTorch and a driver"
+        )
+    return torch.device("cuda" if available and device != "cpu" else "cpu")
+
+
+def class_probabilities(
+    model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+) -> Float[np.ndarray, "B C"]:
+    """Softmax of the logits over the model's temperature, in float32. The model's mode is left as it was.
+
+    Args:
+        model: on any device.
+        pixels: RGB clips, 0..255.
+        names: one name per clip, for the error message.
+
+    Returns:
+        Float32 rows that sum to 1.
+
+    Raises:
+        MaedferError: the model gave a number that is not finite; the clip is named.
+    """
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(np.ascontiguousarray(pixels)).to(device)).float()
+    finally:
+        model.train(training)
+    finite = torch.isfinite(logits).all(dim=1).tolist()
+    broken = [name for name, good in zip(names, finite, strict=True) if not good]
+    if broken:
+        raise MaedferError(
+            f"{', '.join(broken[:3])}: expected finite scores, got NaN or infinity from the model; "
+            "its weights are damaged or were trained in too low a precision"
+        )
+    return torch.softmax(logits / model.config.temperature, dim=1).cpu().numpy()

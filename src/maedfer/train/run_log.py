@@ -1,0 +1,56 @@
+"""What a run leaves behind while it goes on, and how it is asked to stop."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+__all__ = ["RunLog", "StopRequest"]
+
+
+class RunLog:
+    """metrics.jsonl and TensorBoard, written by the first process."""
+
+    def __init__(self, out: Path, accelerator: Accelerator) -> None:
+        self.file = out / "metrics.jsonl"
+        self.writer: Any = None
+        if accelerator.is_main_process:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            out.mkdir(parents=True, exist_ok=True)
+            self.writer = SummaryWriter(str(out / "tensorboard"))
+
+    def cut(self, step: int) -> None:
+        """Drop lines after ``step``: they were written by the part of the run that its checkpoint does not hold."""
+        if self.writer is None or not self.file.exists():
+            return
+        lines = [line for line in self.file.read_text().splitlines() if json.loads(line)["step"] <= step]
+        self.file.write_text("".join(f"{line}\n" for line in lines))
+
+    def write(self, kind: str, step: int, numbers: dict[str, float]) -> None:
+        """One line of ``kind`` train or validation, after ``step`` steps."""
+        if self.writer is None:
+            return
+        with self.file.open("a") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **numbers}) + "\n")
+        for name, value in numbers.items():
+            self.writer.add_scalar(f"{kind}/{name}", value, step)
+
+
+class StopRequest:
+    """Remembers a SIGTERM until the step is done."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "StopRequest":
+        self.before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self.before)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.asked = True

@@ -1,0 +1,285 @@
+"""The whole way from a video file to spans, with a detector and a model whose right answer is known."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+import maedfer
+from maedfer.config import ClassifierConfig, LGIFormerConfig
+from maedfer.errors import ConfigError, DecodeError, MaedferError, WeightsError
+from maedfer.hub import from_pretrained, locate
+from maedfer.models import ExpressionClassifier, MaskedAutoencoder
+from maedfer.predict import Predictor
+from maedfer.report import Prediction, WindowPrediction
+from maedfer.video.align import TEMPLATE
+from maedfer.video.encode import write_video
+from maedfer.video.types import Face, Frame, Window
+from maedfer.weights import fingerprint, save_model
+
+LABELS = ("red", "green", "blue")
+TINY = LGIFormerConfig(image_size=32, embed_dim=16, depth=1, num_heads=2, region_size=(2, 1, 2))
+COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
+FPS = 12.5
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+class DiscFinder:
+    """Calls strongly coloured discs faces."""
+
+    def detect(self, image: Picture) -> list[Face]:
+        colour = image.max(axis=2).astype(int) - image.min(axis=2)
+        count, _, stats, _ = cv2.connectedComponentsWithStats((colour > 100).astype(np.uint8))
+        faces = []
+        for x, y, width, height, area in stats[1:count].tolist():
+            if area >= 200:
+                corner = np.array([x, y], dtype=np.float64)
+                box = np.array([x, y, x + width, y + height], dtype=np.float32)
+                faces.append(Face(box, 0.9, (TEMPLATE * width + corner).astype(np.float32)))
+        return faces
+
+
+class ColourModel(ExpressionClassifier):
+    """Answers with the colour of the clip's middle, averaged over its frames."""
+
+    largest_batch = 0
+
+    def forward(self, clip: Tensor) -> Tensor:
+        self.largest_batch = max(self.largest_batch, len(clip))
+        side = clip.shape[-1] // 4
+        middle = clip[..., side:-side, side:-side].float()
+        return middle.mean(dim=(2, 3, 4)) / 20
+
+
+def scene(
+    seconds: float, left: Callable[[float], str | None], right: Callable[[float], str | None]
+) -> Iterator[Picture]:
+    """Frames with up to two discs; each function tells the disc's colour at a time, or None when it is away."""
+    for index in range(round(seconds * FPS)):
+        image = np.full((96, 192, 3), 90, np.uint8)
+        for shown, centre in ((left(index / FPS), (50, 48)), (right(index / FPS), (140, 48))):
+            if shown is not None:
+                cv2.circle(image, centre, 24, COLOURS[shown], -1)
+        yield image
+
+
+@pytest.fixture
+def model() -> ColourModel:
+    return ColourModel(ClassifierConfig(encoder=TINY, labels=LABELS))
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 s: the left face red, from 4 s on blue; the right face green, away from 4.5 s on."""
+    path = tmp_path_factory.mktemp("video") / "talk.mp4"
+    write_video(
+        path,
+        scene(8.0, lambda now: "red" if now < 4 else "blue", lambda now: "green" if now < 4.5 else None),
+        FPS,
+        crf=12,
+    )
+    return path
+
+
+@pytest.fixture
+def prediction(model: ColourModel, talk: Path) -> Prediction:
+    return Predictor(model, device="cpu", detector=DiscFinder()).predict(talk)
+
+
+def test_each_face_has_its_own_track_and_spans(prediction: Prediction) -> None:
+    assert prediction.tracks() == (0, 1)
+    first, second = prediction.segments(0), prediction.segments(1)
+    assert [segment.label for segment in first] == ["red", "blue"]
+    assert first[0].start_s == pytest.approx(0.0)
+    assert first[0].end_s == first[1].start_s == pytest.approx(4.0, abs=1.28)
+    assert first[1].end_s == pytest.approx(8.0, abs=0.2)
+    assert [segment.label for segment in second] == ["green"]
+    assert second[0].end_s == pytest.approx(4.5, abs=1.28)
+
+
+def test_windows_are_probabilities_in_order(prediction: Prediction) -> None:
+    keys = [(window.track, window.start_s) for window in prediction.windows]
+    assert keys == sorted(keys)
+    for window in prediction.windows:
+        assert sum(window.probabilities) == pytest.approx(1.0, abs=1e-5)
+        assert window.confidence == max(window.probabilities)
+        assert prediction.labels[window.probabilities.index(window.confidence)] == window.label
+        assert 0 <= window.start_s < window.end_s <= prediction.duration_s + 1e-6
+        assert window.coverage >= prediction.settings.min_coverage
+
+
+def test_no_gap_is_longer_than_a_hop(prediction: Prediction) -> None:
+    spans = prediction.segments(0)
+    for before, after in itertools.pairwise(spans):
+        assert after.start_s - before.end_s <= prediction.settings.hop_s
+
+
+def test_a_face_that_leaves_is_reported_as_unseen(prediction: Prediction) -> None:
+    gone = [window for window in prediction.unseen if window.track == 1]
+    assert gone
+    assert all(window.coverage < 0.5 and window.end_s > 4.5 for window in gone)
+
+
+def test_boxes_lie_on_the_discs_over_time(prediction: Prediction) -> None:
+    assert {face.track for face in prediction.faces} == {0, 1}
+    for face in prediction.faces:
+        x0, y0, x1, y1 = face.box
+        expected = 50 if face.track == 0 else 140
+        assert (x0 + x1) / 2 == pytest.approx(expected, abs=2)
+        assert (y0 + y1) / 2 == pytest.approx(48, abs=2)
+        assert x1 - x0 == pytest.approx(48, abs=4)
+    times = [face.time_s for face in prediction.faces if face.track == 0]
+    assert times == sorted(times)
+    assert max(np.diff(times)) < 0.33
+
+
+def test_facts_of_video_and_model_are_told(prediction: Prediction, talk: Path) -> None:
+    assert prediction.video.path == talk
+    assert (prediction.video.width, prediction.video.height) == (192, 96)
+    assert prediction.duration_s == pytest.approx(8.0, abs=0.17)
+    assert prediction.model.maedfer_version == maedfer.__version__
+    assert prediction.model.sha256 is None
+    assert prediction.settings.detector == "DiscFinder"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_the_batch_changes_nothing_but_its_size(
+    model: ColourModel, talk: Path, prediction: Prediction, batch_size: int
+) -> None:
+    model.largest_batch = 0
+    predictor = Predictor(model, device="cpu", detector=DiscFinder(), batch_size=batch_size)
+    again = predictor.predict(talk)
+    assert again.windows == prediction.windows
+    assert again.unseen == prediction.unseen
+    assert again.faces == prediction.faces
+    assert model.largest_batch <= batch_size
+
+
+def test_a_stream_answers_the_same_in_order_of_time(model: ColourModel, talk: Path, prediction: Prediction) -> None:
+    predictor = Predictor(model, device="cpu", detector=DiscFinder(), batch_size=2)
+    answers = list(predictor.stream(talk))
+    starts = [answer.start_s for answer in answers]
+    assert starts == sorted(starts)
+    windows = [answer for answer in answers if isinstance(answer, WindowPrediction)]
+    assert sorted(windows, key=lambda w: (w.track, w.start_s)) == list(prediction.windows)
+    assert {answer for answer in answers if isinstance(answer, Window)} == set(prediction.unseen)
+
+
+def test_a_stream_of_frames_answers_before_it_ends(model: ColourModel) -> None:
+    """A camera never ends: answers must not wait for the last frame."""
+    read = 0
+
+    def camera() -> Iterator[Frame]:
+        nonlocal read
+        for read, image in enumerate(scene(60.0, lambda _: "blue", lambda _: None)):
+            yield Frame(read / FPS, image)
+
+    predictor = Predictor(model, device="cpu", detector=DiscFinder(), batch_size=1)
+    first = next(predictor.stream(camera()))
+    assert isinstance(first, WindowPrediction)
+    assert first.label == "blue"
+    assert read / FPS < 6.0
+
+
+def test_a_faceless_video_has_only_unseen_windows(model: ColourModel, tmp_path: Path) -> None:
+    path = tmp_path / "wall.mp4"
+    write_video(path, scene(4.0, lambda _: None, lambda _: None), FPS)
+    found = Predictor(model, device="cpu", detector=DiscFinder()).predict(path)
+    assert found.windows == ()
+    assert found.faces == ()
+    assert found.tracks() == ()
+    assert {window.track for window in found.unseen} == {None}
+    assert min(w.start_s for w in found.unseen) == 0
+    assert max(w.end_s for w in found.unseen) == pytest.approx(found.duration_s, abs=0.17)
+
+
+def test_progress_grows_to_the_end(model: ColourModel, talk: Path) -> None:
+    seen: list[tuple[float, float | None]] = []
+    Predictor(model, device="cpu", detector=DiscFinder()).predict(
+        talk, progress=lambda done, total: seen.append((done, total))
+    )
+    done = [entry[0] for entry in seen]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(8.0, abs=0.2)
+    assert all(total == pytest.approx(8.0, abs=0.1) for _, total in seen)
+
+
+def test_nan_names_the_clip_and_is_not_reported_as_a_probability(talk: Path) -> None:
+    broken = ExpressionClassifier(ClassifierConfig(encoder=TINY, labels=LABELS))
+    torch.nn.init.constant_(broken.head.bias, float("nan"))
+    with pytest.raises(MaedferError, match=r"talk\.mp4: face 0 at 0\.00 s"):
+        Predictor(broken, device="cpu", detector=DiscFinder()).predict(talk)
+
+
+def test_weights_of_a_folder_are_identified(talk: Path, tmp_path: Path) -> None:
+    folder = save_model(ExpressionClassifier(ClassifierConfig(encoder=TINY, labels=LABELS)), tmp_path / "weights")
+    predictor = Predictor(folder, device="cpu", detector=DiscFinder())
+    assert predictor.labels == LABELS
+    assert predictor.identity.sha256 == fingerprint(folder)
+    written = predictor.predict(talk).save(tmp_path / "out")
+    content = json.loads(written[1].read_text())
+    assert content["model"] == {"name": str(folder), "sha256": fingerprint(folder)}
+    assert len(content["windows"]) == len(written[0].read_text().splitlines()) - 1
+
+
+def test_what_is_no_video_is_refused(model: ColourModel, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    predictor = Predictor(model, device="cpu", detector=DiscFinder())
+    for path in (text, tmp_path / "nothing.mp4"):
+        with pytest.raises(DecodeError, match=path.name):
+            predictor.predict(path)
+
+
+@pytest.mark.parametrize("hop_s", [0.0, -1.0, 2.57, float("nan")])
+def test_an_impossible_hop_is_refused(model: ColourModel, hop_s: float) -> None:
+    with pytest.raises(ConfigError, match="hop_s"):
+        Predictor(model, device="cpu", detector=DiscFinder(), hop_s=hop_s)
+
+
+def test_an_impossible_batch_is_refused(model: ColourModel) -> None:
+    with pytest.raises(ConfigError, match="batch_size"):
+        Predictor(model, device="cpu", detector=DiscFinder(), batch_size=0)
+
+
+def test_names_that_mean_no_model_say_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="hub id"):
+        locate("someone/some-model")
+    with pytest.raises(WeightsError, match="nothing there"):
+        locate(tmp_path / "absent")
+    with pytest.raises(WeightsError, match="nothing there"):
+        locate("absent.pth")
+
+
+def test_a_build_without_default_weights_says_what_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maedfer.hub.files", lambda _: tmp_path)
+    with pytest.raises(WeightsError, match="no default weights; give --model"):
+        Predictor(device="cpu", detector=DiscFinder())
+
+
+def test_default_weights_are_those_inside_the_package(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ExpressionClassifier(ClassifierConfig(encoder=TINY, labels=LABELS))
+    folder = save_model(made, tmp_path / "assets" / "default", half=True)
+    monkeypatch.setattr("maedfer.hub.files", lambda _: tmp_path)
+    predictor = Predictor(device="cpu", detector=DiscFinder())
+    assert (predictor.identity.name, predictor.identity.sha256) == ("default", fingerprint(folder))
+    assert predictor.predict(talk).tracks() == (0, 1)
+
+
+def test_pretraining_weights_are_not_taken_for_a_classifier(tmp_path: Path) -> None:
+    from maedfer.config import AutoencoderConfig, DecoderConfig
+
+    decoder = DecoderConfig(embed_dim=16, depth=1, num_heads=2)
+    folder = save_model(MaskedAutoencoder(AutoencoderConfig(encoder=TINY, decoder=decoder, mask_ratio=0.5)), tmp_path)
+    with pytest.raises(WeightsError, match="fine-tune"):
+        from_pretrained(folder)
