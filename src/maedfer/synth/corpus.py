@@ -68,7 +68,7 @@ def synthesize(
         size: side of the square pictures in pixels, even.
         fps: frames per second.
         seconds: length of a clip.
-        test_share: share of the people kept for testing, 0..0.9; 5 % more are for validation.
+        test_share: share of the people kept for testing, 0..1; 5 % more are for validation.
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
@@ -95,10 +95,10 @@ def synthesize(
 
 def _check(clips: int, seed: int, size: int, test_share: float, workers: int | None) -> None:
     """Refuse impossible settings before anything is made."""
-    if clips < 1 or seed < 0 or size % 2 or not 0 <= test_share <= 0.9 or (workers is not None and workers < 1):
+    if clips < 1 or seed < 0 or size % 2 or not 0 <= test_share <= 1 or (workers is not None and workers < 1):
         raise ConfigError(
             f"clips={clips}, seed={seed}, size={size}, test_share={test_share}, workers={workers}: expected at least "
-            "one clip and one worker, a seed from 0, an even size and a test_share of 0..0.9"
+            "one clip and one worker, a seed from 0, an even size and a test_share of 0..1"
         )
 
 

@@ -91,7 +91,7 @@ def train(job: Job, progress: Callable[[int, int, dict[str, float]], None] | Non
             position = _train_epoch(job, accelerator, model, optimizer, position, log, stop, progress)
             if job.validate is not None:
                 numbers = job.validate(accelerator.unwrap_model(model))
-                log.write("validation", position.step, {"epoch": position.epoch, **numbers})
+                log.write("validation", position.step, {"epoch": float(position.epoch), **numbers})
             _save(job, accelerator, model, optimizer, position)
     accelerator.end_training()
     return accelerator

