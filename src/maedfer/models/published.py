@@ -129,8 +129,9 @@ def config_from_words(words: Mapping[str, Any]) -> ModelConfig:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"published config: a setting has the wrong type ({error})") from error
-    if given:
-        raise ConfigError(f"published config: unknown settings {', '.join(sorted(given))}; update config_from_words")
+    unknown = sorted(name for name, value in given.items() if value)  # a switch that is off changes nothing
+    if unknown:
+        raise ConfigError(f"published config: unknown settings {', '.join(unknown)}; update config_from_words")
     return config
 
 

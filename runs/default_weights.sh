@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Makes the default weights from nothing, and scores them on people they never saw. See benchmarks/results.
+#   runs/default_weights.sh [LAB]      LAB: folder for clips and runs (about 8 GB), default outputs/lab
+set -euo pipefail
+lab=${1:-outputs/lab}
+
+maedfer synth --out "$lab/train" --clips 6000 --seed 1 --size 144 --fps 6.25 --test-share 0.02
+maedfer synth --out "$lab/test" --clips 700 --seed 70001 --size 144 --fps 6.25 --test-share 1
+
+maedfer pretrain demo_pretrain --data.manifest "$lab/train/manifest.csv" --out "$lab/pretrain"
+maedfer finetune demo_finetune_short --data.manifest "$lab/train/manifest.csv" --init "$lab/pretrain/weights" \
+  --out "$lab/finetune-4"
+maedfer finetune demo_finetune --data.manifest "$lab/train/manifest.csv" --init "$lab/finetune-4/weights" \
+  --out "$lab/finetune-16"
+
+maedfer evaluate --manifest "$lab/test/manifest.csv" --model "$lab/finetune-16/weights" --out "$lab/evaluation"
+python benchmarks/control.py --train-manifest "$lab/train/manifest.csv" --test-manifest "$lab/test/manifest.csv"
