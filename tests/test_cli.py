@@ -251,17 +251,18 @@ def test_synth_passes_its_settings_on(
         size: int,
         fps: float,
         seconds: float,
+        test_share: float,
         workers: int | None,
         progress: object,
     ) -> Path:
-        seen.append((out, clips, seed, rig, size, fps, seconds, workers))
+        seen.append((out, clips, seed, rig, size, fps, seconds, test_share, workers))
         if rig == "missing.npz":
             raise RenderError("missing.npz: expected a rig")
         return out / "manifest.csv"
 
     monkeypatch.setattr("maedfer.synth.synthesize", fake)
     assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--seed", "3", "--size", "112"]) == 0
-    assert seen == [(tmp_path, 7, 3, "anny", 112, 25.0, 2.56, None)]
+    assert seen == [(tmp_path, 7, 3, "anny", 112, 25.0, 2.56, 0.1, None)]
     assert f"wrote {tmp_path / 'manifest.csv'}" in capsys.readouterr().out
     assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--rig", "missing.npz"]) == 2
     assert capsys.readouterr().err == "maedfer: missing.npz: expected a rig\n"

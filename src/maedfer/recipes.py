@@ -39,12 +39,19 @@ class DataConfig:
         sampling: ``"span"``: frames evenly over a random 2.56 s (paper); ``"every"``: consecutive source frames
             (FERV39k's short clips).
         workers: processes that decode.
+
+    Raises:
+        ConfigError: ``sampling`` is set for ``crop="face"``, which always reads the middle 2.56 s.
     """
 
     manifest: Path | None = None
     crop: Literal["face", "centre", "voxceleb2"] = "face"
     sampling: Literal["span", "every"] = "span"
     workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.crop == "face" and self.sampling != "span":
+            raise ConfigError(f"sampling {self.sampling}: only for clips that are crops already; use crop centre")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +64,8 @@ class AugmentConfig:
         affine: (degrees, share of the side, zoom): a random rotation, translation and scale up to these, as if the face
             had been aligned less well; ``None`` for none.
         flip: probability of a horizontal mirror image.
-        jitter: strength of brightness, contrast and saturation changes; 0 for none.
-        rand_augment: (operations, magnitude of 30), ``None`` for none.
+        jitter: strength of brightness and contrast changes; 0 for none.
+        rand_augment: (operations, magnitude of 10), ``None`` for none.
         erasing: probability of random erasing.
         mixup: Beta parameter of mixup, 0 for none.
         cutmix: Beta parameter of cutmix, 0 for none; with both, each batch uses one at random.

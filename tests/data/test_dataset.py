@@ -60,6 +60,20 @@ def test_decoded_clip_takes_every_fourth_source_frame(tmp_path):
     assert torch.allclose(levels, torch.tensor([2.0 * (8 + 4 * k) for k in range(16)]), atol=4)
 
 
+def test_fewer_frames_spread_over_the_same_span(tmp_path):
+    entry = numbered_video(tmp_path / "a.mp4", 80)
+    data = DecodedDataset((entry,), [0], frames=4, size=32, crop="centre", sampling="span", train=False)
+    levels = data[0].clip.float().mean((0, 2, 3))
+    assert torch.allclose(levels, torch.tensor([2.0 * (8 + 16 * k) for k in range(4)]), atol=4)
+
+
+def test_a_decoded_clip_that_is_too_short_repeats_its_last_frame(tmp_path):
+    entry = numbered_video(tmp_path / "a.mp4", 10)
+    data = DecodedDataset((entry,), [0], frames=16, size=32, crop="centre", sampling="span", train=True)
+    levels = data[0].clip.float().mean((0, 2, 3))
+    assert torch.allclose(levels, torch.tensor([0.0, 8.0, 16.0] + [18.0] * 13), atol=3)
+
+
 def test_voxceleb2_crop_refuses_another_size(tmp_path):
     entry = numbered_video(tmp_path / "a.mp4", 4, size=(96, 64))
     data = DecodedDataset((entry,), None, frames=4, size=160, crop="voxceleb2", sampling="span", train=False)

@@ -68,3 +68,9 @@ def test_missing_split_says_what_is_there(tmp_path):
     manifest = read_manifest(write(tmp_path, ["a.mp4,fear,DFEW,s1,train"]))
     with pytest.raises(ManifestError, match="has train"):
         manifest.part("test")
+
+
+def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = write(tmp_path, ["a.mp4,fear,DFEW,s1,train"])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_manifest(path).entries[0].clip_id == "a.mp4"

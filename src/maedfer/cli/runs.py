@@ -1,12 +1,14 @@
 """``maedfer pretrain RECIPE`` and ``maedfer finetune RECIPE``: a recipe is a command, each of its fields an option."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Annotated
 
 from tyro.conf import AvoidSubcommands, arg
 from tyro.extras import SubcommandApp
 
 from maedfer.cli.console import Bar, progress_bar
+from maedfer.errors import ConfigError
 from maedfer.recipes import FINETUNE_RECIPES, PRETRAIN_RECIPES, FinetuneRecipe, PretrainRecipe
 
 __all__ = ["finetune_commands", "pretrain_commands"]
@@ -30,6 +32,7 @@ def finetune_commands() -> SubcommandApp:
 
 def _pretrain(default: PretrainRecipe) -> Callable[..., int]:
     def run(recipe: Annotated[PretrainRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
+        _require_training()
         from maedfer.train.pretrain import pretrain
 
         with progress_bar("pre-training") as bar:
@@ -42,6 +45,7 @@ def _pretrain(default: PretrainRecipe) -> Callable[..., int]:
 
 def _finetune(default: FinetuneRecipe) -> Callable[..., int]:
     def run(recipe: Annotated[FinetuneRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
+        _require_training()
         from maedfer.train.finetune import finetune
 
         with progress_bar("fine-tuning") as bar:
@@ -50,6 +54,12 @@ def _finetune(default: FinetuneRecipe) -> Callable[..., int]:
         return 0
 
     return run
+
+
+def _require_training() -> None:
+    missing = [name for name in ("accelerate", "kornia", "sklearn", "tensorboard") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"training needs {', '.join(missing)}, not installed here; run: pip install 'maedfer[train]'")
 
 
 def _with_numbers(bar: Bar) -> Callable[[int, int, dict[str, float]], None]:

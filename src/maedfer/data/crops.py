@@ -5,11 +5,18 @@ beside the manifest, is keyed by the clips and the crop's settings, is filled by
 stopped.
 """
 
+import errno
+import hashlib
 import json
+import math
 import multiprocessing
 import os
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +31,8 @@ from maedfer.video.faces import crop_clip
 
 __all__ = ["CroppedClips", "crop_manifest"]
 
+_LOOK_EVERY_S = 0.48  # seconds between two pictures in which faces are looked for
+_CROP_VERSION = 1  # counted up whenever detection or alignment changes, so that stale crops are not taken
 _CHUNK = 16  # clips per task: large enough to hide a task's cost, small enough to lose little when stopped
 
 
@@ -51,51 +60,108 @@ def crop_manifest(
     Args:
         manifest: N clips.
         spec: T frames over its span, S pixels a side.
-        workers: processes.
+        workers: processes, at least one.
         progress: called with (clips done, clips in all).
 
     Raises:
         DecodeError: a clip cannot be read (it is named).
-        ManifestError: the cache's folder cannot be written.
+        ManifestError: the cache's folder cannot be written, has too little space or holds damaged files; or a process
+            was ended from outside.
     """
-    folder = manifest.path.parent / ".maedfer-crops" / f"{manifest.digest()}-{spec.size}x{spec.num_frames}"
+    folder = manifest.path.parent / ".maedfer-crops" / f"{manifest.digest()}-{_settings(spec)}"
     shape = (len(manifest.entries), 3, spec.num_frames, spec.size, spec.size)
-    pixels, coverage = _open(folder, shape, spec)
+    with _alone(folder):
+        pixels, coverage = _open(folder, shape, spec)
+        _fill(manifest, folder, spec, coverage, workers, progress)
+    return CroppedClips(pixels, coverage)
+
+
+def _settings(spec: ClipSpec) -> str:
+    """Names what decides the crops besides the clips: their shape, and how faces are found and aligned."""
+    facts = json.dumps([asdict(spec), _LOOK_EVERY_S, _CROP_VERSION])
+    return f"{spec.size}x{spec.num_frames}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The processes of a distributed run want the same crops at once: the first makes them, the others wait."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise _cannot_keep(folder, error) from error
+    with file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends with the file, or with the process
+        yield
+
+
+def _fill(
+    manifest: Manifest,
+    folder: Path,
+    spec: ClipSpec,
+    coverage: Float[np.ndarray, " N"],
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
     todo = np.flatnonzero(np.isnan(coverage))
     done = len(coverage) - len(todo)
     chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
     tasks = [(folder, spec, [(int(i), manifest.entries[i].path) for i in chunk]) for chunk in chunks]
-    if tasks:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool:
+    if not tasks:
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(max(1, workers), mp_context=context, initializer=_single_thread) as pool:
             for count in pool.map(_crop_chunk, tasks):
                 done += count
                 if progress is not None:
                     progress(done, len(coverage))
-    return CroppedClips(pixels, coverage)
+    except BrokenProcessPool as error:
+        raise ManifestError(
+            f"{folder}: a process that crops faces ended early, perhaps for want of memory; the same command goes on "
+            "where it stopped, with fewer workers it needs less"
+        ) from error
 
 
 def _open(
     folder: Path, shape: tuple[int, ...], spec: ClipSpec
 ) -> tuple[UInt8[np.ndarray, "N 3 T S S"], Float[np.ndarray, " N"]]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(json.dumps(asdict(spec)))
         for name, kind, size in (("pixels.npy", np.uint8, shape), ("coverage.npy", np.float64, shape[:1])):
             if not (folder / name).exists():
+                _require_space(folder, math.prod(size) * np.dtype(kind).itemsize)
                 fresh = np.lib.format.open_memmap(folder / f".{name}", mode="w+", dtype=kind, shape=size)
                 if kind is np.float64:
                     fresh[:] = np.nan
                 fresh.flush()
                 os.replace(folder / f".{name}", folder / name)
     except OSError as error:
-        raise ManifestError(
-            f"{folder}: the face crops cannot be kept there ({error}); free some space or copy the manifest"
-        ) from error
-    pixels, coverage = _map(folder)
+        raise _cannot_keep(folder, error) from error
+    try:
+        pixels, coverage = _map(folder)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{folder}: the face crops kept there are damaged ({error}); delete that folder") from error
     if pixels.shape != shape or coverage.shape != shape[:1]:
         raise ManifestError(f"{folder}: expected crops of shape {shape}, found {pixels.shape}; delete that folder")
     return pixels, coverage
+
+
+def _cannot_keep(folder: Path, error: OSError) -> ManifestError:
+    return ManifestError(
+        f"{folder}: the face crops cannot be kept there ({error}); free some space, or copy the manifest and its clips "
+        "to a folder that can be written"
+    )
+
+
+def _require_space(folder: Path, size: int) -> None:
+    """A mapped file takes its space page by page; on a full disk the process would be killed in the middle."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"{size} bytes are needed, {free} are free")
 
 
 def _map(folder: Path) -> tuple[UInt8[np.ndarray, "N 3 T S S"], Float[np.ndarray, " N"]]:
@@ -119,7 +185,7 @@ def _crop_chunk(task: tuple[Path, ClipSpec, list[tuple[int, Path]]]) -> int:
     pixels, coverage = _map(folder)
     for index, path in clips:
         try:
-            clip = crop_clip(path, spec, _detector, detect_every=3)
+            clip = crop_clip(path, spec, _detector, detect_every=max(1, round(_LOOK_EVERY_S * spec.rate)))
         except DecodeError as error:
             raise DecodeError(f"{error} (clip {index} of the manifest)") from error
         pixels[index] = clip.pixels

@@ -1,6 +1,7 @@
 """Samples for training and evaluation: uint8 clips with their class index and row number."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch.utils.data import Dataset
 from maedfer.data.crops import CroppedClips
 from maedfer.data.manifest import ClipEntry
 from maedfer.errors import DecodeError
-from maedfer.video.decode import read_frames
+from maedfer.video.align import middle_square
+from maedfer.video.decode import probe, read_frames
 
 __all__ = ["CachedDataset", "DecodedDataset", "Sample", "frame_choice", "span_choice"]
 
 _RATE = 25.0  # instants a second at which a clip is looked at; the paper's source videos are 25 fps
-_STRIDE = 4  # source frames between two frames of a clip (method: 16 frames span 64 source frames)
+_SPAN = 64  # source frames that a clip is spread over (method section 6: 16 frames, every 4th)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Sample:
     Attributes:
         clip: RGB, 0..255.
         target: class index; -1 when unlabelled.
-        row: position in the manifest part.
+        row: position in the whole manifest.
     """
 
     clip: UInt8[Tensor, "3 T S S"]
@@ -80,7 +82,7 @@ class DecodedDataset(Dataset[Sample]):
         frames: frames T of a clip.
         size: side S in pixels.
         crop: ``"centre"`` (middle square) or ``"voxceleb2"`` (rows 0..160, columns 32..192 of 224 pixels).
-        sampling: ``"span"`` (random 64 source frames) or ``"every"`` (every source frame).
+        sampling: ``"span"`` (the frames are spread over 64 source frames) or ``"every"`` (consecutive source frames).
         train: random span; else the middle one.
         seed: of the spans.
     """
@@ -102,7 +104,7 @@ class DecodedDataset(Dataset[Sample]):
         self.frames = frames
         self.size = size
         self.crop = crop
-        self.stride = _STRIDE if sampling == "span" else 1
+        self.stride = max(1, _SPAN // frames) if sampling == "span" else 1
         self.train = train
         self.seed = seed
         self.epoch = 0
@@ -112,29 +114,46 @@ class DecodedDataset(Dataset[Sample]):
 
     def __getitem__(self, item: int) -> Sample:
         entry = self.entries[item]
-        frames = [self._square(frame.image) for frame in read_frames(entry.path, rate=_RATE)]
-        rng = np.random.default_rng((self.seed, self.epoch, item)) if self.train else None
-        chosen = span_choice(len(frames), self.frames, self.stride, rng)
+        rng = np.random.default_rng((self.seed, self.epoch, entry.row)) if self.train else None
+        try:
+            frames = self._window(entry.path, rng)
+        except DecodeError as error:
+            raise DecodeError(f"{entry.clip_id}: {error}") from error
+        chosen = [min(index, len(frames) - 1) for index in range(0, self.frames * self.stride, self.stride)]
         clip = np.stack([frames[index] for index in chosen])
         tensor = torch.from_numpy(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
-        return Sample(tensor, -1 if self.targets is None else self.targets[item], item)
+        return Sample(tensor, -1 if self.targets is None else self.targets[item], entry.row)
+
+    def _window(self, path: Path, rng: np.random.Generator | None) -> list[UInt8[np.ndarray, "S S 3"]]:
+        """All source frames of one window; no more of the video than that is in memory."""
+        duration_s = probe(path).duration_s
+        if duration_s is None:  # only decoding tells
+            available = sum(1 for _ in read_frames(path, rate=_RATE))
+        else:
+            available = max(1, round(duration_s * _RATE))
+        start = span_choice(available, self.frames, self.stride, rng)[0]
+        frames = self._read(path, start)
+        if not frames and start:  # the container promised more than the file holds
+            frames = self._read(path, 0)
+        if not frames:
+            raise DecodeError("expected at least one picture, none could be decoded; check that the file plays")
+        return frames
+
+    def _read(self, path: Path, start: int) -> list[UInt8[np.ndarray, "S S 3"]]:
+        # Half an instant short of the span, so that rounding cannot add a frame.
+        end = start + self.frames * self.stride - 0.5
+        return [
+            self._square(frame.image)
+            for frame in read_frames(path, rate=_RATE, start_s=start / _RATE, end_s=end / _RATE)
+        ]
 
     def _square(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "S S 3"]:
-        import cv2
-
-        height, width = image.shape[:2]
-        if self.crop == "voxceleb2":
-            if (height, width) != (224, 224):
-                raise DecodeError(f"crop voxceleb2: expected 224x224 video, got {width}x{height}; use crop face")
-            part = image[0:160, 32:192]
-        else:
-            side = min(height, width)
-            top, left = (height - side) // 2, (width - side) // 2
-            part = image[top : top + side, left : left + side]
-        if part.shape[0] == self.size:
-            return part
-        method = cv2.INTER_AREA if part.shape[0] > self.size else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(part, (self.size, self.size), interpolation=method), dtype=np.uint8)
+        if self.crop == "centre":
+            return middle_square(image, self.size)
+        if image.shape[:2] != (224, 224):
+            height, width = image.shape[:2]
+            raise DecodeError(f"crop voxceleb2: expected 224x224 video, got {width}x{height}; use crop face")
+        return middle_square(image[0:160, 32:192], self.size)
 
 
 def frame_choice(available: int, wanted: int, rng: np.random.Generator | None) -> list[int]:

@@ -47,7 +47,7 @@ class Manifest:
 
     Attributes:
         path: the CSV file.
-        labels: the set's classes; ``None`` for an unlabelled manifest.
+        labels: the set's classes; ``None`` when the file names no label set.
         entries: rows in file order.
     """
 
@@ -103,7 +103,7 @@ def read_manifest(path: Path) -> Manifest:
             (the first three are named) or lie outside the manifest's folder.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or []
             rows = list(reader)

@@ -54,7 +54,7 @@ def _rotate(x: Tensor, strength: float, sign: float) -> Tensor:
 def _posterize(x: Tensor, strength: float, sign: float) -> Tensor:
     from kornia.enhance import posterize
 
-    changed: Tensor = posterize(x, 8 - int(strength * 4))
+    changed: Tensor = posterize(x, max(1, 4 - int(strength * 4)))
     return changed
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from maedfer.data.crops import crop_manifest
 from maedfer.data.manifest import Manifest
 from maedfer.errors import DecodeError
 from maedfer.evaluate.evaluation import Evaluation, LabelledViews, evaluate_model
-from maedfer.evaluate.views import FRAME_STEP_S, end_views
+from maedfer.evaluate.views import end_views
 from maedfer.models import ExpressionClassifier
+from maedfer.video.align import middle_square
 from maedfer.video.clips import ClipSpec
 from maedfer.video.decode import read_frames
 
@@ -63,7 +62,7 @@ def face_views(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[LabelledViews]:
-    """One view a clip: the aligned main face during the middle 2.56 s, as :class:`maedfer.predict.Predictor` crops it.
+    """One view a clip: the aligned main face during the middle 2.56 s, aligned as in prediction.
 
     Args:
         manifest: labelled clips.
@@ -95,17 +94,9 @@ def whole_views(manifest: Manifest, labels: tuple[str, ...], spec: ClipSpec) -> 
         DecodeError: a clip cannot be read; it is named.
     """
     for entry, target in zip(manifest.entries, manifest.targets(labels), strict=True):
-        frames = read_frames(entry.path, rate=1 / FRAME_STEP_S)
+        frames = read_frames(entry.path, rate=spec.rate)
         try:
-            views = end_views((_square(frame.image, spec.size) for frame in frames), spec.num_frames)
+            views = end_views((middle_square(frame.image, spec.size) for frame in frames), spec.num_frames)
         except DecodeError as error:
             raise DecodeError(f"{entry.clip_id}: {error}") from error
         yield entry.clip_id, views, target
-
-
-def _square(image: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    middle = np.ascontiguousarray(image[top : top + side, left : left + side])
-    return np.asarray(cv2.resize(middle, (size, size), interpolation=method), dtype=np.uint8)

@@ -27,6 +27,8 @@ class Position:
         step: batches finished in all.
         skipped: steps skipped for a loss or gradient that was not finite.
         recipe: fingerprint of the settings; a checkpoint of other settings is not resumed.
+        processes: processes that share the clips.
+        clips: training clips; 0 when not known.
     """
 
     epoch: int = 0
@@ -34,6 +36,8 @@ class Position:
     step: int = 0
     skipped: int = 0
     recipe: str = ""
+    processes: int = 1
+    clips: int = 0
 
 
 def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> Path:
@@ -83,8 +87,13 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: torch.optim.O
         raise TrainingError(
             f"{checkpoint.parent.parent}: holds a run with other settings; give another --out, or delete it"
         )
-    model.load_state_dict(weights)
-    _restore_optimizer(model, optimizer, moments)
+    try:
+        model.load_state_dict(weights)
+        _restore_optimizer(model, optimizer, moments)
+    except (RuntimeError, KeyError) as error:
+        raise TrainingError(
+            f"{checkpoint}: its tensors belong to another model ({error}); give another --out, or delete the run"
+        ) from error
     return position
 
 

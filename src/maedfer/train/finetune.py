@@ -14,9 +14,11 @@ from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.data.manifest import Manifest, carve_validation, read_manifest
 from maedfer.data.sources import ClipSource
 from maedfer.errors import TrainingError
+from maedfer.evaluate.metrics import score
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder, encoder_state, inflate, start_from
 from maedfer.recipes import FinetuneRecipe
-from maedfer.train.loop import Batch, Job, collate, train
+from maedfer.train.batch import Batch, collate
+from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
 from maedfer.train.settings import run_settings, write_settings
 from maedfer.weights import load_model, save_model
@@ -32,7 +34,7 @@ def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, flo
 
     Args:
         recipe: all settings.
-        progress: called with (steps done, steps in all, latest numbers).
+        progress: called with (steps done, steps in all, latest numbers); while faces are cropped, with clips.
 
     Raises:
         TrainingError: no manifest was given, or see :func:`maedfer.train.loop.train`.
@@ -40,22 +42,32 @@ def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, flo
         WeightsError, ConfigError: the initial weights cannot be read or belong to another model.
     """
     model = _model(recipe)
-    job = _job(recipe, model)
-    write_settings(recipe)
-    accelerator = train(job, progress)
+    job = _job(recipe, model, progress)
+    accelerator = train(job, progress, begin=lambda: write_settings(recipe))
     weights = recipe.out / "weights"
     if accelerator.is_main_process:
         save_model(model, weights)
     return weights
 
 
-def _job(recipe: FinetuneRecipe, model: ExpressionClassifier) -> Job:
+def _job(
+    recipe: FinetuneRecipe,
+    model: ExpressionClassifier,
+    progress: Callable[[int, int, dict[str, float]], None] | None,
+) -> Job:
     if recipe.data.manifest is None:
         raise TrainingError("fine-tuning needs labelled clips: give --data.manifest FILE.csv (see maedfer synth)")
     encoder = model.config.encoder
     manifest = read_manifest(recipe.data.manifest)
     train_part, validation_part = _parts(recipe, manifest)
-    source = ClipSource(recipe.data, manifest, size=encoder.image_size, frames=encoder.num_frames, seed=recipe.seed)
+    source = ClipSource(
+        recipe.data,
+        manifest,
+        size=encoder.image_size,
+        frames=encoder.num_frames,
+        seed=recipe.seed,
+        progress=None if progress is None else lambda done, total: progress(done, total, {}),
+    )
     labels = recipe.model.labels
     validation = source.samples(validation_part, validation_part.targets(labels), train=False)
     return Job(
@@ -70,7 +82,7 @@ def _job(recipe: FinetuneRecipe, model: ExpressionClassifier) -> Job:
         dataset=source.samples(train_part, train_part.targets(labels), train=True),
         loss=_loss(recipe, encoder.image_size),
         optim=recipe.optim,
-        validate=lambda current: _validate(current, validation),
+        validate=lambda current: _validate(current, labels, validation),
         settings=run_settings(recipe),
         out=recipe.out,
         seed=recipe.seed,
@@ -94,6 +106,8 @@ def _start(model: ExpressionClassifier, init: Path) -> None:
     state = before.state_dict()
     if isinstance(before, MaskedAutoencoder):
         state = encoder_state(state)
+    elif before.config.labels != model.config.labels:  # as many classes in another order would pass for the same
+        state = {name: value for name, value in state.items() if not name.startswith("head.")}
     start_from(model, inflate(state, before.config, model.config))
 
 
@@ -117,9 +131,7 @@ def _loss(recipe: FinetuneRecipe, size: int) -> Callable[[nn.Module, Batch], Ten
 
 
 @torch.no_grad()
-def _validate(model: nn.Module, samples: CachedDataset | DecodedDataset) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, balanced_accuracy_score
-
+def _validate(model: nn.Module, labels: tuple[str, ...], samples: CachedDataset | DecodedDataset) -> dict[str, float]:
     model.eval()
     device = next(model.parameters()).device
     truth: list[int] = []
@@ -128,4 +140,5 @@ def _validate(model: nn.Module, samples: CachedDataset | DecodedDataset) -> dict
         logits = model(batch.clips.to(device))
         found += logits.argmax(1).tolist()
         truth += batch.targets.tolist()
-    return {"war": float(accuracy_score(truth, found)), "uar": float(balanced_accuracy_score(truth, found))}
+    scores = score(truth, found, labels)
+    return {"war": scores.war, "uar": scores.uar}

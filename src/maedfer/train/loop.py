@@ -14,25 +14,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from maedfer.allocator import keep_freed_memory
-from maedfer.data.dataset import CachedDataset, DecodedDataset, Sample
+from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.errors import TrainingError
 from maedfer.recipes import OptimConfig
+from maedfer.train.batch import Batch, collate
 from maedfer.train.checkpoint import Position, latest_checkpoint, load_checkpoint, save_checkpoint
 from maedfer.train.optim import learning_rate
 from maedfer.train.run_log import RunLog, StopRequest
 
-__all__ = ["Batch", "Job", "collate", "train"]
+__all__ = ["Job", "train"]
 
 _MOST_SKIPPED = 20  # steps without a finite gradient before the run gives up
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples of one step: ``clips`` uint8 (B, 3, T, S, S), ``targets`` (B,), ``rows`` (B,)."""
-
-    clips: Tensor
-    targets: Tensor
-    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -63,30 +55,36 @@ class Job:
     workers: int
 
 
-def train(job: Job, progress: Callable[[int, int, dict[str, float]], None] | None = None) -> Accelerator:
+def train(
+    job: Job,
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    begin: Callable[[], None] | None = None,
+) -> Accelerator:
     """Run ``job`` to its end, resuming an unfinished run in ``job.out``.
 
-    Step s draws all its random numbers from (seed, s, process), so a resumed run equals one that was not stopped.
-    SIGTERM writes a checkpoint and raises ``TrainingError``.
+    Step s draws all its random numbers from (seed, s, process), so a resumed run equals one that was not stopped
+    (except in fp16, whose loss scale starts anew). SIGTERM writes a checkpoint and raises ``TrainingError``.
 
     Args:
         job: the run.
         progress: called with (steps done, steps in all, latest numbers).
+        begin: called once by the first process when the run may start: its folder is new or holds this very run.
 
     Raises:
-        TrainingError: too few clips for a batch, other settings in ``out``, a loss that stays not finite, SIGTERM.
+        TrainingError: too few clips for an update, a precision that this machine lacks, a loss that stays not finite,
+            SIGTERM; or ``out`` holds a run with other settings, clips or processes.
     """
     keep_freed_memory()
-    accelerator = Accelerator(mixed_precision=job.precision, gradient_accumulation_steps=job.optim.accumulate)
+    accelerator = _accelerator(job)
     optimizer = torch.optim.AdamW(job.groups, lr=0.0, betas=job.optim.betas)
     model, optimizer = accelerator.prepare(job.model, optimizer)
     log = RunLog(job.out, accelerator)
     position = _resume(job, accelerator, model, optimizer)
     log.cut(position.step)
-    per_process = job.optim.batch_size * accelerator.num_processes
-    if len(job.dataset) < per_process:
-        raise TrainingError(f"{len(job.dataset)} clips do not fill a batch of {per_process}; lower --optim.batch-size")
-    with StopRequest() as stop:
+    if begin is not None and accelerator.is_main_process:
+        begin()
+    _batches_an_epoch(job, accelerator.num_processes)
+    with StopRequest() as stop, log:
         while position.epoch < job.optim.epochs:
             position = _train_epoch(job, accelerator, model, optimizer, position, log, stop, progress)
             if job.validate is not None:
@@ -95,15 +93,6 @@ def train(job: Job, progress: Callable[[int, int, dict[str, float]], None] | Non
             _save(job, accelerator, model, optimizer, position)
     accelerator.end_training()
     return accelerator
-
-
-def collate(samples: list[Sample]) -> Batch:
-    """Samples of equal shape to one batch."""
-    return Batch(
-        torch.stack([sample.clip for sample in samples]),
-        torch.tensor([sample.target for sample in samples]),
-        torch.tensor([sample.row for sample in samples]),
-    )
 
 
 def _train_epoch(
@@ -116,10 +105,10 @@ def _train_epoch(
     stop: StopRequest,
     progress: Callable[[int, int, dict[str, float]], None] | None,
 ) -> Position:
-    per_process = job.optim.batch_size * accelerator.num_processes
-    batches = len(job.dataset) // per_process
+    batches = _batches_an_epoch(job, accelerator.num_processes)
+    used = batches * job.optim.batch_size * accelerator.num_processes
     saved = time.monotonic()
-    for batch in _batches(job, accelerator, position, batches * per_process):
+    for batch in _batches(job, accelerator, position, used):
         _seed(job.seed, position.step, accelerator.process_index)
         rate = _set_rates(optimizer, position.step, batches, job, accelerator.num_processes)
         loss, finite = _step(job, accelerator, model, optimizer, batch)
@@ -128,10 +117,14 @@ def _train_epoch(
         log.write("train", position.step, numbers)
         if progress is not None:
             progress(position.step, batches * job.optim.epochs, numbers)
-        if stop.asked or time.monotonic() - saved > 60 * job.checkpoint_minutes:
+        overdue = time.monotonic() - saved > 60 * job.checkpoint_minutes
+        asked, overdue = _any_process(accelerator, stop.asked, overdue)
+        if position.step % job.optim.accumulate:
+            continue  # a checkpoint does not hold gradients that wait for their update
+        if asked or overdue:
             _save(job, accelerator, model, optimizer, position)
             saved = time.monotonic()
-        if stop.asked:
+        if asked:
             raise TrainingError(f"stopped by SIGTERM at step {position.step}; the same command resumes it")
     return replace(position, epoch=position.epoch + 1, batch=0)
 
@@ -141,7 +134,7 @@ def _batches(job: Job, accelerator: Accelerator, position: Position, used: int) 
     generator = torch.Generator().manual_seed(job.seed * 1_000_003 + position.epoch)
     order = torch.randperm(len(job.dataset), generator=generator).tolist()
     size, processes = job.optim.batch_size, accelerator.num_processes
-    # Each step's clips are dealt out to the processes, so step s sees the same clips whatever their number.
+    # Each step's clips are dealt out to the processes: step s sees the same ones however a global batch is divided.
     first = position.batch * size * processes + accelerator.process_index * size
     mine = [order[start : start + size] for start in range(first, used, size * processes)]
     loader = DataLoader(
@@ -160,16 +153,17 @@ def _step(
 ) -> tuple[float, bool]:
     model.train()
     with accelerator.accumulate(model):
-        with accelerator.autocast():
-            loss = job.loss(model, batch)
+        loss = job.loss(model, batch)  # the prepared model casts by itself; augmentation stays in float32
         accelerator.backward(loss)
         norm = None
         if accelerator.sync_gradients:
             limit = math.inf if job.optim.clip_grad is None else job.optim.clip_grad
             norm = accelerator.clip_grad_norm_(model.parameters(), limit)
         value = float(accelerator.reduce(loss.detach(), "mean"))
-        finite = math.isfinite(value) and (norm is None or math.isfinite(float(norm)))
-        if finite:
+        scaler = accelerator.scaler  # fp16 only
+        finite = math.isfinite(value) and (scaler is not None or norm is None or math.isfinite(float(norm)))
+        # The scaler leaves out a step that overflowed by itself, and must be asked: else its scale stays too high.
+        if finite or scaler is not None:
             optimizer.step()
         optimizer.zero_grad()
     return value, finite
@@ -197,16 +191,48 @@ def _seed(seed: int, step: int, process: int) -> None:
     torch.manual_seed(((seed * 1_000_003 + step) * 1_009 + process) % 2**63)
 
 
+def _accelerator(job: Job) -> Accelerator:
+    try:
+        return Accelerator(mixed_precision=job.precision, gradient_accumulation_steps=job.optim.accumulate)
+    except ValueError as error:
+        raise TrainingError(
+            f"precision {job.precision} cannot be used here ({error}); use --precision no, or one precision a process"
+        ) from error
+
+
+def _batches_an_epoch(job: Job, processes: int) -> int:
+    """Batches of each process; a whole number of updates, so that no gradient waits over the end of an epoch."""
+    update = job.optim.batch_size * processes * job.optim.accumulate
+    if len(job.dataset) < update:
+        raise TrainingError(f"{len(job.dataset)} clips do not fill a batch of {update}; lower --optim.batch-size")
+    return len(job.dataset) // update * job.optim.accumulate
+
+
+def _any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
+    """Whether a flag is up in any process: all must save at the same step, for they wait for each other there."""
+    raised = torch.tensor([float(flag) for flag in flags], device=accelerator.device)
+    return [value > 0 for value in accelerator.reduce(raised, "sum").tolist()]
+
+
 def _settings_hash(job: Job) -> str:
     return hashlib.sha256(job.settings.encode()).hexdigest()[:16]
 
 
 def _resume(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    processes, clips = accelerator.num_processes, len(job.dataset)
+    fresh = Position(recipe=_settings_hash(job), processes=processes, clips=clips)
     found = latest_checkpoint(job.out / "checkpoints")
     if found is None:
-        return Position(recipe=_settings_hash(job))
+        return fresh
     bare = accelerator.unwrap_model(model)
-    return load_checkpoint(found, bare, _bare(optimizer), _settings_hash(job))
+    position = load_checkpoint(found, bare, _bare(optimizer), fresh.recipe)
+    # Steps are counted in batches of this many clips and processes. 0 clips: the checkpoint does not say.
+    if position.clips and (position.processes, position.clips) != (processes, clips):
+        raise TrainingError(
+            f"{found}: expected {position.clips} clips in {position.processes} process(es), as this run began, got "
+            f"{clips} in {processes}; start it as it began, or give another --out"
+        )
+    return replace(position, processes=processes, clips=clips)
 
 
 def _save(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: Any, position: Position) -> None:

@@ -13,7 +13,8 @@ from maedfer.data.sources import ClipSource
 from maedfer.errors import TrainingError
 from maedfer.models import MaskedAutoencoder
 from maedfer.recipes import PretrainRecipe
-from maedfer.train.loop import Batch, Job, train
+from maedfer.train.batch import Batch
+from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
 from maedfer.train.settings import run_settings, write_settings
 from maedfer.weights import save_model
@@ -28,28 +29,53 @@ def pretrain(recipe: PretrainRecipe, progress: Callable[[int, int, dict[str, flo
 
     Args:
         recipe: all settings.
-        progress: called with (steps done, steps in all, latest numbers).
+        progress: called with (steps done, steps in all, latest numbers); while faces are cropped, with clips.
 
     Raises:
         TrainingError: no manifest was given, or see :func:`maedfer.train.loop.train`.
         ManifestError: the manifest is malformed or its clips are missing.
     """
-    if recipe.data.manifest is None:
-        raise TrainingError("pre-training needs clips: give --data.manifest FILE.csv (maedfer synth writes one)")
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
     torch.manual_seed(recipe.seed)
     model = MaskedAutoencoder(replace(recipe.model, encoder=encoder))
+    accelerator = train(_job(recipe, model, progress), progress, begin=lambda: write_settings(recipe))
+    weights = recipe.out / "weights"
+    if accelerator.is_main_process:
+        save_model(model, weights)
+    return weights
+
+
+def _job(
+    recipe: PretrainRecipe,
+    model: MaskedAutoencoder,
+    progress: Callable[[int, int, dict[str, float]], None] | None,
+) -> Job:
+    if recipe.data.manifest is None:
+        raise TrainingError("pre-training needs clips: give --data.manifest FILE.csv (maedfer synth writes one)")
+    encoder = model.config.encoder
     manifest = read_manifest(recipe.data.manifest)
-    source = ClipSource(recipe.data, manifest, size=encoder.image_size, frames=encoder.num_frames, seed=recipe.seed)
+    source = ClipSource(
+        recipe.data,
+        manifest,
+        size=encoder.image_size,
+        frames=encoder.num_frames,
+        seed=recipe.seed,
+        progress=None if progress is None else lambda done, total: progress(done, total, {}),
+    )
     augment = Augment(recipe.augment, encoder.image_size)
 
     def loss(current: nn.Module, batch: Batch) -> Tensor:
         value: Tensor = current(augment(batch.clips)).loss
         return value
 
-    job = Job(
+    return Job(
         model=model,
-        groups=parameter_groups(model, depth=encoder.depth, weight_decay=recipe.optim.weight_decay),
+        groups=parameter_groups(
+            model,
+            depth=encoder.depth,
+            weight_decay=recipe.optim.weight_decay,
+            layer_decay=recipe.optim.layer_decay,
+        ),
         dataset=source.samples(manifest.part("train", ""), None, train=True),
         loss=loss,
         optim=recipe.optim,
@@ -61,9 +87,3 @@ def pretrain(recipe: PretrainRecipe, progress: Callable[[int, int, dict[str, flo
         checkpoint_minutes=recipe.checkpoint_minutes,
         workers=recipe.data.workers,
     )
-    write_settings(recipe)
-    accelerator = train(job, progress)
-    weights = recipe.out / "weights"
-    if accelerator.is_main_process:
-        save_model(model, weights)
-    return weights

@@ -1,11 +1,14 @@
 """What a run leaves behind while it goes on, and how it is asked to stop."""
 
 import json
+import math
 import signal
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+
+from maedfer.output import write_text
 
 __all__ = ["RunLog", "StopRequest"]
 
@@ -22,12 +25,19 @@ class RunLog:
             out.mkdir(parents=True, exist_ok=True)
             self.writer = SummaryWriter(str(out / "tensorboard"))
 
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()  # writes what it still holds
+
     def cut(self, step: int) -> None:
         """Drop lines after ``step``: they were written by the part of the run that its checkpoint does not hold."""
         if self.writer is None or not self.file.exists():
             return
-        lines = [line for line in self.file.read_text().splitlines() if json.loads(line)["step"] <= step]
-        self.file.write_text("".join(f"{line}\n" for line in lines))
+        lines = [line for line in self.file.read_text().splitlines() if _step(line) <= step]
+        write_text(self.file, "".join(f"{line}\n" for line in lines))
 
     def write(self, kind: str, step: int, numbers: dict[str, float]) -> None:
         """One line of ``kind`` train or validation, after ``step`` steps."""
@@ -54,3 +64,11 @@ class StopRequest:
 
     def _note(self, number: int, frame: object) -> None:
         self.asked = True
+
+
+def _step(line: str) -> float:
+    """The step of a line; half a line, left by a full disk or a killed process, counts as later than any."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

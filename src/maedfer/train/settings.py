@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from maedfer.output import write_text
 from maedfer.recipes import FinetuneRecipe, PretrainRecipe
 
 __all__ = ["run_settings", "write_settings"]
@@ -17,9 +18,12 @@ def run_settings(recipe: PretrainRecipe | FinetuneRecipe) -> str:
 
 
 def write_settings(recipe: PretrainRecipe | FinetuneRecipe) -> None:
-    """Write ``recipe.json`` into the run's folder."""
-    recipe.out.mkdir(parents=True, exist_ok=True)
-    (recipe.out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2, default=_plain) + "\n")
+    """Write ``recipe.json`` into the run's folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(recipe.out / "recipe.json", json.dumps(asdict(recipe), indent=2, default=_plain) + "\n")
 
 
 def _plain(value: Any) -> str:

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from maedfer.errors import ConfigError
 
-__all__ = ["TEMPLATE", "clip_transforms", "similarity", "warp"]
+__all__ = ["TEMPLATE", "clip_transforms", "middle_square", "similarity", "warp"]
 
 # Where eyes, nose tip and mouth corners belong, in units of the crop's side; order of ``Face.landmarks``.
 TEMPLATE: Float[np.ndarray, "5 2"] = np.array([[0.33, 0.40], [0.67, 0.40], [0.50, 0.58], [0.37, 0.76], [0.63, 0.76]])
@@ -80,6 +80,15 @@ def warp(
         crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
     out: UInt8[np.ndarray, "size size 3"] = crop
     return out
+
+
+def middle_square(image: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """The largest centred square of a picture, resized: what is read of clips that are face crops already."""
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    square = np.ascontiguousarray(image[top : top + side, left : left + side])
+    return np.asarray(cv2.resize(square, (size, size), interpolation=method), dtype=np.uint8)
 
 
 def _fit(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError, DecodeError
+from maedfer.video.align import middle_square
 from maedfer.video.clips import ClipSpec, crop_pixels
 from maedfer.video.decode import probe, read_frames
 from maedfer.video.detect import FaceDetector
@@ -103,13 +103,7 @@ def _weight(face: Face, width: int, height: int) -> float:
 
 
 def _centred(images: list[UInt8[np.ndarray, "_ _ 3"]], spec: ClipSpec) -> UInt8[np.ndarray, "3 T H W"]:
-    squares = []
-    for image in images:
-        side = min(image.shape[:2])
-        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-        method = cv2.INTER_AREA if side > spec.size else cv2.INTER_LINEAR
-        square = np.ascontiguousarray(image[top : top + side, left : left + side])
-        squares.append(cv2.resize(square, (spec.size, spec.size), interpolation=method))
+    squares = [middle_square(image, spec.size) for image in images]
     squares += [squares[-1]] * (spec.num_frames - len(squares))
     return np.ascontiguousarray(np.stack(squares).transpose(3, 0, 1, 2))
 
