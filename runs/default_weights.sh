@@ -10,8 +10,13 @@ maedfer synth --out "$lab/test" --clips 700 --seed 70001 --size 144 --fps 6.25 -
 maedfer pretrain demo_pretrain --data.manifest "$lab/train/manifest.csv" --out "$lab/pretrain"
 maedfer finetune demo_finetune_short --data.manifest "$lab/train/manifest.csv" --init "$lab/pretrain/weights" \
   --out "$lab/finetune-4"
-maedfer finetune demo_finetune --data.manifest "$lab/train/manifest.csv" --init "$lab/finetune-4/weights" \
-  --out "$lab/finetune-16"
+before="$lab/finetune-4/weights"
+for stage in "1 2" "2 4" "3 3"; do # three cosines: the validation score was still rising after the first and the second
+  read -r number epochs <<<"$stage"
+  maedfer finetune demo_finetune --data.manifest "$lab/train/manifest.csv" --init "$before" \
+    --optim.epochs "$epochs" --out "$lab/finetune-16-$number"
+  before="$lab/finetune-16-$number/weights"
+done
 
-maedfer evaluate --manifest "$lab/test/manifest.csv" --model "$lab/finetune-16/weights" --out "$lab/evaluation"
+maedfer evaluate --manifest "$lab/test/manifest.csv" --model "$before" --out "$lab/evaluation"
 python benchmarks/control.py --train-manifest "$lab/train/manifest.csv" --test-manifest "$lab/test/manifest.csv"
