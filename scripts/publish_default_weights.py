@@ -122,6 +122,7 @@ def main(settings: Settings) -> None:
         "parameters": parameters,
         "multiply_adds": macs,
         "test": scores,
+        "test_clips_without_a_face": len(evaluation["faceless"]),
         "control": control,
         "runs": [run_facts(folder) for folder in settings.run],
     }

@@ -291,6 +291,23 @@ def test_evaluate_scores_a_manifest(weights: Path, tmp_path: Path, capsys: pytes
     assert "val" in capsys.readouterr().err
 
 
+def test_evaluate_names_the_clips_without_a_face(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the true detector, in processes of its own; a second call reads the kept crops and says the same."""
+    lines = ["path,label,label_set,subject,split"]
+    for index in range(2):
+        write_video(tmp_path / f"{index}.mp4", discs(0, 1.0), 12.5)
+        lines.append(f"{index}.mp4,{LABELS[index]},,s{index},test")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "report"
+    arguments = ["evaluate", "--manifest", str(tmp_path / "manifest.csv"), "--model", str(weights), "--out", str(out)]
+    for _ in range(2):
+        assert main([*arguments, "--workers", "1"]) == 0
+        assert "No face was found in 2 clips" in capsys.readouterr().out
+        assert json.loads((out / "evaluation.json").read_text())["faceless"] == ["0.mp4", "1.mp4"]
+
+
 def test_demo_shows_the_truth_beside_the_answer(
     finder: None, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Labelled views of the clips of a manifest, and a model's evaluation on them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ def evaluate_manifest(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score ``model`` on every clip of ``manifest``; none is skipped.
+    """Score ``model`` on every clip of ``manifest``; none is skipped, those without a face are named.
 
     Args:
         model: on any device.
@@ -51,7 +52,12 @@ def evaluate_manifest(
     )
     total = len(manifest.entries)
     judged = None if progress is None else lambda done: progress(done, total)
-    return evaluate_model(model, views, batch_size=batch_size, progress=judged)
+    evaluation = evaluate_model(model, views, batch_size=batch_size, progress=judged)
+    if crop != "face":
+        return evaluation
+    seen = crop_manifest(manifest, spec, workers=workers).coverage  # made by the views already
+    names = (entry.clip_id for entry, share in zip(manifest.entries, seen, strict=True) if share == 0)
+    return replace(evaluation, faceless=tuple(names))
 
 
 def face_views(

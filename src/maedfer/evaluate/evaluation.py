@@ -39,10 +39,17 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores and the table they come from, in the order of the clips."""
+    """Scores and the table they come from, in the order of the clips.
+
+    Attributes:
+        scores: over all clips.
+        clips: one row a clip.
+        faceless: names of the clips in which no face was found; their middle square was judged.
+    """
 
     scores: Scores
     clips: tuple[ClipResult, ...]
+    faceless: tuple[str, ...] = ()
 
 
 def evaluate_model(

@@ -85,6 +85,7 @@ def _json(evaluation: Evaluation, facts: Mapping[str, str | int | float | None])
     content: dict[str, Any] = {
         "facts": dict(facts),
         "scores": evaluation.scores.to_dict(),
+        "faceless": list(evaluation.faceless),
         "clips": [
             {
                 "clip": result.clip,
