@@ -225,7 +225,8 @@ def demo_pretrain() -> PretrainRecipe:
 def demo_finetune_short() -> FinetuneRecipe:
     """Fine-tuning of the small default model on 4-frame clips; start from ``demo_pretrain`` with ``--init``.
 
-    Layer decay matters: with equal learning rates in all layers the loss stayed at chance for over 300 steps.
+    Three epochs gave a validation UAR of 28 %; an earlier try with equal learning rates in all layers, half the peak
+    rate and brightness jitter gave 21 %. Which of the three made the difference was not measured.
     """
     return FinetuneRecipe(
         model=ClassifierConfig(encoder=_demo_encoder()),
