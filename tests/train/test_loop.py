@@ -15,14 +15,14 @@ from maedfer.data.crops import CroppedClips
 from maedfer.data.dataset import CachedDataset
 from maedfer.errors import TrainingError
 from maedfer.models import ExpressionClassifier
-from maedfer.recipes import AugmentConfig, OptimConfig
+from maedfer.recipes import AugmentConfig, FinetuneRecipe, OptimConfig
 from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
 
 SIZE = 32
 
 
-def job(out, *, epochs=2, loss=None, clips=12, rate=0.05, settings="same", drop_path=0.2, accumulate=1):
+def job(out, *, epochs=2, loss=None, clips=12, rate=0.05, smoothing=0.1, drop_path=0.2, accumulate=1, minutes=1e9):
     torch.manual_seed(0)
     encoder = LGIFormerConfig(
         image_size=SIZE, num_frames=4, embed_dim=24, depth=2, num_heads=2, region_size=(2, 1, 2), drop_path=drop_path
@@ -38,16 +38,17 @@ def job(out, *, epochs=2, loss=None, clips=12, rate=0.05, settings="same", drop_
         groups=parameter_groups(model, depth=2, weight_decay=0.05),
         dataset=data,
         loss=loss or (lambda m, b: F.cross_entropy(m(augment(b.clips)), b.targets)),
-        optim=OptimConfig(
-            epochs=epochs, warmup_epochs=0.0, batch_size=4, accumulate=accumulate, base_lr=rate, clip_grad=1.0
+        recipe=FinetuneRecipe(
+            optim=OptimConfig(
+                epochs=epochs, warmup_epochs=0.0, batch_size=4, accumulate=accumulate, base_lr=rate, clip_grad=1.0
+            ),
+            out=out,
+            seed=7,
+            precision="no",
+            label_smoothing=smoothing,
+            checkpoint_minutes=minutes,
         ),
         validate=None,
-        settings=settings,
-        out=out,
-        seed=7,
-        precision="no",
-        checkpoint_minutes=1e9,
-        workers=0,
     )
 
 
@@ -71,7 +72,7 @@ def weights(run):
 def test_a_resumed_run_equals_one_that_was_not_stopped(tmp_path, step):
     whole = job(tmp_path / "whole")
     train(whole)
-    first = replace(job(tmp_path / "parts"), checkpoint_minutes=0.0)  # a checkpoint after every step
+    first = job(tmp_path / "parts", minutes=0.0)  # a checkpoint after every step
     with pytest.raises(StoppedError):
         train(first, stop_at(step))
     second = job(tmp_path / "parts")
@@ -84,7 +85,7 @@ def test_a_resumed_run_equals_one_that_was_not_stopped(tmp_path, step):
 def test_no_checkpoint_stands_between_accumulated_steps(tmp_path):
     whole = job(tmp_path / "whole", accumulate=3)
     train(whole)
-    first = replace(job(tmp_path / "parts", accumulate=3), checkpoint_minutes=0.0)
+    first = job(tmp_path / "parts", accumulate=3, minutes=0.0)
     with pytest.raises(StoppedError):
         train(first, stop_at(5))
     assert [p.name for p in (tmp_path / "parts" / "checkpoints").iterdir()] == ["step-00000003"]
@@ -99,10 +100,10 @@ def test_accumulated_steps_need_enough_clips(tmp_path):
 
 
 def test_half_a_line_of_numbers_does_not_stop_a_resumed_run(tmp_path):
-    train(job(tmp_path, epochs=1))
+    train(job(tmp_path))
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "tra')
-    train(job(tmp_path, epochs=2))
+    train(job(tmp_path))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
 
@@ -127,13 +128,13 @@ def test_sigterm_saves_before_it_stops(tmp_path):
 def test_other_settings_are_not_resumed(tmp_path):
     train(job(tmp_path, epochs=1))
     with pytest.raises(TrainingError, match="other settings"):
-        train(job(tmp_path, epochs=1, settings="changed"))
+        train(job(tmp_path, epochs=1, smoothing=0.2))
 
 
 def test_other_clips_are_not_resumed(tmp_path):
     train(job(tmp_path, epochs=1))
     with pytest.raises(TrainingError, match="expected 12 clips"):
-        train(job(tmp_path, epochs=2, clips=16))
+        train(job(tmp_path, epochs=1, clips=16))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

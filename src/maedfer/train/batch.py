@@ -12,11 +12,10 @@ __all__ = ["Batch", "collate"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one step: ``clips`` uint8 (B, 3, T, S, S), ``targets`` (B,), ``rows`` (B,)."""
+    """Samples of one step: ``clips`` uint8 (B, 3, T, S, S), ``targets`` (B,)."""
 
     clips: Tensor
     targets: Tensor
-    rows: Tensor
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -24,5 +23,4 @@ def collate(samples: list[Sample]) -> Batch:
     return Batch(
         torch.stack([sample.clip for sample in samples]),
         torch.tensor([sample.target for sample in samples]),
-        torch.tensor([sample.row for sample in samples]),
     )

@@ -20,7 +20,6 @@ from maedfer.recipes import FinetuneRecipe
 from maedfer.train.batch import Batch, collate
 from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
-from maedfer.train.settings import run_settings, write_settings
 from maedfer.weights import load_model, save_model
 
 __all__ = ["finetune"]
@@ -43,7 +42,7 @@ def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, flo
     """
     model = _model(recipe)
     job = _job(recipe, model, progress)
-    accelerator = train(job, progress, begin=lambda: write_settings(recipe))
+    accelerator = train(job, progress)
     weights = recipe.out / "weights"
     if accelerator.is_main_process:
         save_model(model, weights)
@@ -81,14 +80,8 @@ def _job(
         ),
         dataset=source.samples(train_part, train_part.targets(labels), train=True),
         loss=_loss(recipe, encoder.image_size),
-        optim=recipe.optim,
+        recipe=recipe,
         validate=lambda current: _validate(current, labels, validation),
-        settings=run_settings(recipe),
-        out=recipe.out,
-        seed=recipe.seed,
-        precision=recipe.precision,
-        checkpoint_minutes=recipe.checkpoint_minutes,
-        workers=recipe.data.workers,
     )
 
 

@@ -5,8 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -16,11 +15,12 @@ from torch.utils.data import DataLoader
 from maedfer.allocator import keep_freed_memory
 from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.errors import TrainingError
-from maedfer.recipes import OptimConfig
+from maedfer.recipes import FinetuneRecipe, PretrainRecipe
 from maedfer.train.batch import Batch, collate
 from maedfer.train.checkpoint import Position, latest_checkpoint, load_checkpoint, save_checkpoint
 from maedfer.train.optim import learning_rate
 from maedfer.train.run_log import RunLog, StopRequest
+from maedfer.train.settings import run_settings, write_settings
 
 __all__ = ["Job", "train"]
 
@@ -36,31 +36,23 @@ class Job:
         groups: parameter groups with ``scale``, see :func:`maedfer.train.optim.parameter_groups`.
         dataset: training samples; its ``epoch`` is set before each epoch.
         loss: (model, batch) -> scalar.
-        optim: batch size, epochs, rates.
+        recipe: batch size, epochs, rates, folder, seed; a checkpoint of another recipe is not resumed.
         validate: model -> numbers to log after an epoch; ``None``: nothing.
-        settings: text that identifies the run; a checkpoint with another text is not resumed.
     """
 
     model: nn.Module
     groups: list[dict[str, Any]]
     dataset: CachedDataset | DecodedDataset
     loss: Callable[[nn.Module, Batch], Tensor]
-    optim: OptimConfig
+    recipe: PretrainRecipe | FinetuneRecipe
     validate: Callable[[nn.Module], dict[str, float]] | None
-    settings: str
-    out: Path
-    seed: int
-    precision: Literal["no", "bf16", "fp16"]
-    checkpoint_minutes: float
-    workers: int
 
 
 def train(
     job: Job,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
-    begin: Callable[[], None] | None = None,
 ) -> Accelerator:
-    """Run ``job`` to its end, resuming an unfinished run in ``job.out``.
+    """Run ``job`` to its end, resuming an unfinished run in ``job.recipe.out``.
 
     Step s draws all its random numbers from (seed, s, process), so a resumed run equals one that was not stopped
     (except in fp16, whose loss scale starts anew). SIGTERM writes a checkpoint and raises ``TrainingError``.
@@ -68,7 +60,6 @@ def train(
     Args:
         job: the run.
         progress: called with (steps done, steps in all, latest numbers).
-        begin: called once by the first process when the run may start: its folder is new or holds this very run.
 
     Raises:
         TrainingError: too few clips for an update, a precision that this machine lacks, a loss that stays not finite,
@@ -76,16 +67,16 @@ def train(
     """
     keep_freed_memory()
     accelerator = _accelerator(job)
-    optimizer = torch.optim.AdamW(job.groups, lr=0.0, betas=job.optim.betas)
+    optimizer = torch.optim.AdamW(job.groups, lr=0.0, betas=job.recipe.optim.betas)
     model, optimizer = accelerator.prepare(job.model, optimizer)
-    log = RunLog(job.out, accelerator)
+    log = RunLog(job.recipe.out, accelerator)
     position = _resume(job, accelerator, model, optimizer)
     log.cut(position.step)
-    if begin is not None and accelerator.is_main_process:
-        begin()
+    if accelerator.is_main_process:
+        write_settings(job.recipe)  # now: the folder is new, or holds this very run
     _batches_an_epoch(job, accelerator.num_processes)
     with StopRequest() as stop, log:
-        while position.epoch < job.optim.epochs:
+        while position.epoch < job.recipe.optim.epochs:
             position = _train_epoch(job, accelerator, model, optimizer, position, log, stop, progress)
             if job.validate is not None:
                 numbers = job.validate(accelerator.unwrap_model(model))
@@ -106,20 +97,20 @@ def _train_epoch(
     progress: Callable[[int, int, dict[str, float]], None] | None,
 ) -> Position:
     batches = _batches_an_epoch(job, accelerator.num_processes)
-    used = batches * job.optim.batch_size * accelerator.num_processes
+    used = batches * job.recipe.optim.batch_size * accelerator.num_processes
     saved = time.monotonic()
     for batch in _batches(job, accelerator, position, used):
-        _seed(job.seed, position.step, accelerator.process_index)
+        _seed(job.recipe.seed, position.step, accelerator.process_index)
         rate = _set_rates(optimizer, position.step, batches, job, accelerator.num_processes)
         loss, finite = _step(job, accelerator, model, optimizer, batch)
         position = _advance(position, finite)
         numbers = {"epoch": position.epoch + position.batch / batches, "lr": rate, "loss": loss}
         log.write("train", position.step, numbers)
         if progress is not None:
-            progress(position.step, batches * job.optim.epochs, numbers)
-        overdue = time.monotonic() - saved > 60 * job.checkpoint_minutes
+            progress(position.step, batches * job.recipe.optim.epochs, numbers)
+        overdue = time.monotonic() - saved > 60 * job.recipe.checkpoint_minutes
         asked, overdue = _any_process(accelerator, stop.asked, overdue)
-        if position.step % job.optim.accumulate:
+        if position.step % job.recipe.optim.accumulate:
             continue  # a checkpoint does not hold gradients that wait for their update
         if asked or overdue:
             _save(job, accelerator, model, optimizer, position)
@@ -131,21 +122,21 @@ def _train_epoch(
 
 def _batches(job: Job, accelerator: Accelerator, position: Position, used: int) -> Iterator[Batch]:
     job.dataset.epoch = position.epoch
-    generator = torch.Generator().manual_seed(job.seed * 1_000_003 + position.epoch)
+    generator = torch.Generator().manual_seed(job.recipe.seed * 1_000_003 + position.epoch)
     order = torch.randperm(len(job.dataset), generator=generator).tolist()
-    size, processes = job.optim.batch_size, accelerator.num_processes
+    size, processes = job.recipe.optim.batch_size, accelerator.num_processes
     # Each step's clips are dealt out to the processes: step s sees the same ones however a global batch is divided.
     first = position.batch * size * processes + accelerator.process_index * size
     mine = [order[start : start + size] for start in range(first, used, size * processes)]
     loader = DataLoader(
         job.dataset,
         batch_sampler=mine,
-        num_workers=job.workers if isinstance(job.dataset, DecodedDataset) else 0,
+        num_workers=job.recipe.data.workers if isinstance(job.dataset, DecodedDataset) else 0,
         collate_fn=collate,
         pin_memory=accelerator.device.type == "cuda",
     )
     for batch in loader:
-        yield Batch(batch.clips.to(accelerator.device), batch.targets.to(accelerator.device), batch.rows)
+        yield Batch(batch.clips.to(accelerator.device), batch.targets.to(accelerator.device))
 
 
 def _step(
@@ -157,7 +148,7 @@ def _step(
         accelerator.backward(loss)
         norm = None
         if accelerator.sync_gradients:
-            limit = math.inf if job.optim.clip_grad is None else job.optim.clip_grad
+            limit = math.inf if job.recipe.optim.clip_grad is None else job.recipe.optim.clip_grad
             norm = accelerator.clip_grad_norm_(model.parameters(), limit)
         value = float(accelerator.reduce(loss.detach(), "mean"))
         scaler = accelerator.scaler  # fp16 only
@@ -179,9 +170,9 @@ def _advance(position: Position, finite: bool) -> Position:
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, step: int, batches: int, job: Job, processes: int) -> float:
-    accumulate = job.optim.accumulate
-    global_batch = job.optim.batch_size * processes * accumulate
-    rate = learning_rate(step // accumulate, max(1, batches // accumulate), job.optim, global_batch)
+    accumulate = job.recipe.optim.accumulate
+    global_batch = job.recipe.optim.batch_size * processes * accumulate
+    rate = learning_rate(step // accumulate, max(1, batches // accumulate), job.recipe.optim, global_batch)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     return rate
@@ -192,20 +183,21 @@ def _seed(seed: int, step: int, process: int) -> None:
 
 
 def _accelerator(job: Job) -> Accelerator:
+    precision, accumulate = job.recipe.precision, job.recipe.optim.accumulate
     try:
-        return Accelerator(mixed_precision=job.precision, gradient_accumulation_steps=job.optim.accumulate)
+        return Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except ValueError as error:
         raise TrainingError(
-            f"precision {job.precision} cannot be used here ({error}); use --precision no, or one precision a process"
+            f"precision {precision} cannot be used here ({error}); use --precision no, or one precision a process"
         ) from error
 
 
 def _batches_an_epoch(job: Job, processes: int) -> int:
     """Batches of each process; a whole number of updates, so that no gradient waits over the end of an epoch."""
-    update = job.optim.batch_size * processes * job.optim.accumulate
+    update = job.recipe.optim.batch_size * processes * job.recipe.optim.accumulate
     if len(job.dataset) < update:
         raise TrainingError(f"{len(job.dataset)} clips do not fill a batch of {update}; lower --optim.batch-size")
-    return len(job.dataset) // update * job.optim.accumulate
+    return len(job.dataset) // update * job.recipe.optim.accumulate
 
 
 def _any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
@@ -215,13 +207,13 @@ def _any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
 
 
 def _settings_hash(job: Job) -> str:
-    return hashlib.sha256(job.settings.encode()).hexdigest()[:16]
+    return hashlib.sha256(run_settings(job.recipe).encode()).hexdigest()[:16]
 
 
 def _resume(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
     processes, clips = accelerator.num_processes, len(job.dataset)
     fresh = Position(recipe=_settings_hash(job), processes=processes, clips=clips)
-    found = latest_checkpoint(job.out / "checkpoints")
+    found = latest_checkpoint(job.recipe.out / "checkpoints")
     if found is None:
         return fresh
     bare = accelerator.unwrap_model(model)
@@ -238,7 +230,7 @@ def _resume(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: tor
 def _save(job: Job, accelerator: Accelerator, model: nn.Module, optimizer: Any, position: Position) -> None:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        save_checkpoint(job.out / "checkpoints", accelerator.unwrap_model(model), _bare(optimizer), position)
+        save_checkpoint(job.recipe.out / "checkpoints", accelerator.unwrap_model(model), _bare(optimizer), position)
     accelerator.wait_for_everyone()
 
 

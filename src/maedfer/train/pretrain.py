@@ -16,7 +16,6 @@ from maedfer.recipes import PretrainRecipe
 from maedfer.train.batch import Batch
 from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
-from maedfer.train.settings import run_settings, write_settings
 from maedfer.weights import save_model
 
 __all__ = ["pretrain"]
@@ -38,7 +37,7 @@ def pretrain(recipe: PretrainRecipe, progress: Callable[[int, int, dict[str, flo
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
     torch.manual_seed(recipe.seed)
     model = MaskedAutoencoder(replace(recipe.model, encoder=encoder))
-    accelerator = train(_job(recipe, model, progress), progress, begin=lambda: write_settings(recipe))
+    accelerator = train(_job(recipe, model, progress), progress)
     weights = recipe.out / "weights"
     if accelerator.is_main_process:
         save_model(model, weights)
@@ -78,12 +77,6 @@ def _job(
         ),
         dataset=source.samples(manifest.part("train", ""), None, train=True),
         loss=loss,
-        optim=recipe.optim,
+        recipe=recipe,
         validate=None,
-        settings=run_settings(recipe),
-        out=recipe.out,
-        seed=recipe.seed,
-        precision=recipe.precision,
-        checkpoint_minutes=recipe.checkpoint_minutes,
-        workers=recipe.data.workers,
     )
