@@ -1,7 +1,7 @@
 """Put trained weights into the package, with a model card made from measured results. Nothing is written by hand.
 
-python scripts/publish_default_weights.py --weights RUN/weights --evaluation EVAL/evaluation.json \
-    --control CONTROL.json --results benchmarks/results/default_weights.json
+python scripts/publish_default_weights.py --weights CALIBRATED --evaluation EVAL/evaluation.json \
+    --uncalibrated EVAL_BEFORE/evaluation.json --control CONTROL.json --results benchmarks/results/default_weights.json
 """
 
 import hashlib
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import tyro
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from maedfer.evaluate import CALIBRATION_FILE, expected_calibration_error
 from maedfer.models import ExpressionClassifier
 from maedfer.output import write_text
 from maedfer.weights import load_model, save_model
@@ -31,8 +33,9 @@ class Settings:
     """What to publish.
 
     Attributes:
-        weights: folder of the trained classifier.
-        evaluation: evaluation.json of ``maedfer evaluate`` on the test clips.
+        weights: folder of the trained classifier, as ``maedfer calibrate`` wrote it.
+        evaluation: evaluation.json of ``maedfer evaluate`` on the test clips with these weights.
+        uncalibrated: the same of the weights before calibration.
         control: the JSON line of benchmarks/control.py.
         results: JSON file for all numbers.
         run: folders of the runs whose recipe.json and validation scores are kept, in order.
@@ -40,6 +43,7 @@ class Settings:
 
     weights: Path
     evaluation: Path
+    uncalibrated: Path
     control: Path
     results: Path
     run: tuple[Path, ...] = ()
@@ -71,6 +75,38 @@ def run_facts(folder: Path) -> dict[str, Any]:
     }
 
 
+def calibration_facts(settings: Settings, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What the temperature was fitted on and what it changed on the test clips; the labels must be the same."""
+    fitted = json.loads((settings.weights / CALIBRATION_FILE).read_text())
+    before = json.loads(settings.uncalibrated.read_text())
+    if before["scores"] != evaluation["scores"]:
+        raise SystemExit("a temperature changes no label, but the scores before and after differ: evaluate both again")
+    return {
+        "temperature": fitted["temperature"],
+        "fitted_on": {"split": fitted["facts"]["split"], "clips": fitted["windows"]},
+        "fitted_before": fitted["before"],
+        "fitted_after": fitted["after"],
+        "test_before": before["confidence"],
+        "test_after": evaluation["confidence"],
+        "test_ece_if_perfect": perfect_error(evaluation),
+    }
+
+
+def perfect_error(evaluation: dict[str, Any], draws: int = 1000) -> float:
+    """Mean calibration error if the truth were drawn from the stated probabilities: what so few clips show at best."""
+    rows = np.array([clip["probabilities"] for clip in evaluation["clips"]])
+    rows /= rows.sum(axis=1, keepdims=True)  # six digits are kept
+    rng, steps = np.random.default_rng(0), rows.cumsum(axis=1)[:, :-1]
+    truths = ((rng.random((len(rows), 1)) > steps).sum(axis=1) for _ in range(draws))
+    return float(np.mean([expected_calibration_error(rows, truth) for truth in truths]))
+
+
+def in_percent(confidence: dict[str, Any]) -> str:
+    """The cells of a row: NLL, ECE, share answered, accuracy of what is answered."""
+    shares = (confidence["ece"], confidence["answered"], confidence["accuracy_answered"])
+    return " | ".join([f"{confidence['nll']:.3f}", *(f"{100 * share:.1f}" for share in shares)])
+
+
 def machine() -> str:
     """Processor and cores."""
     name = platform.processor() or platform.machine()
@@ -86,10 +122,10 @@ def main(settings: Settings) -> None:
     model = load_model(settings.weights)
     if not isinstance(model, ExpressionClassifier):
         raise SystemExit(f"{settings.weights}: expected a classifier, got an autoencoder")
+    evaluation, control = json.loads(settings.evaluation.read_text()), json.loads(settings.control.read_text())
+    scores, calibration = evaluation["scores"], calibration_facts(settings, evaluation)
     save_model(model, ASSETS, half=True)
     file = ASSETS / "model.safetensors"
-    evaluation, control = json.loads(settings.evaluation.read_text()), json.loads(settings.control.read_text())
-    scores = evaluation["scores"]
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     parameters, macs = sum(p.numel() for p in model.parameters()), multiply_adds(model)
@@ -109,6 +145,11 @@ def main(settings: Settings) -> None:
         control_uar=100 * control["uar"],
         control_war=100 * control["war"],
         recall=", ".join(f"{label} {100 * value:.0f}" for label, value in scores["recall"].items()),
+        temperature=calibration["temperature"],
+        fitted_clips=calibration["fitted_on"]["clips"],
+        before=in_percent(calibration["test_before"]),
+        after=in_percent(calibration["test_after"]),
+        perfect=100 * calibration["test_ece_if_perfect"],
         commit=commit.strip(),
         machine=machine(),
         sha256=sha256,
@@ -123,6 +164,7 @@ def main(settings: Settings) -> None:
         "multiply_adds": macs,
         "test": scores,
         "test_clips_without_a_face": len(evaluation["faceless"]),
+        "calibration": calibration,
         "control": control,
         "runs": [run_facts(folder) for folder in settings.run],
     }

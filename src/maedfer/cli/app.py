@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from tyro.extras import SubcommandApp
 
 from maedfer import __version__
+from maedfer.cli.calibrate import calibrate
 from maedfer.cli.commands import demo, evaluate, predict, synth
 from maedfer.cli.console import complain
 from maedfer.cli.runs import finetune_commands, pretrain_commands
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _app() -> SubcommandApp:
     app = SubcommandApp()
-    commands: tuple[Callable[..., int], ...] = (predict, demo, synth, evaluate)
+    commands: tuple[Callable[..., int], ...] = (predict, demo, synth, evaluate, calibrate)
     for command in commands:
         app.command(command)
     app.command(pretrain_commands(), name="pretrain", help="Pre-train a masked autoencoder by recipe.")

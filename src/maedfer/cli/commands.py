@@ -149,6 +149,7 @@ def evaluate(
     facts |= {"manifest": str(manifest), "split": split, "crop": crop}
     written = write_evaluation(evaluation, out, facts)
     print(evaluation.scores.to_markdown())
+    print(evaluation.confidence.to_markdown())
     if evaluation.faceless:
         print(f"No face was found in {len(evaluation.faceless)} clips; their middle square was judged.")
     for path in written:

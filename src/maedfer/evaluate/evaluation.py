@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError
+from maedfer.evaluate.confidence import Confidence, confidence_of
 from maedfer.evaluate.metrics import Scores, score
 from maedfer.evaluate.views import average_views
 from maedfer.inference import class_probabilities
 from maedfer.models import ExpressionClassifier
 
-__all__ = ["ClipResult", "Evaluation", "LabelledViews", "evaluate_model"]
+__all__ = ["ClipResult", "Evaluation", "LabelledViews", "evaluate_model", "judge_views"]
 
 #: A clip's name, its views (uint8, V 3 T H W) and its class index.
 LabelledViews = tuple[str, UInt8[np.ndarray, "V 3 T H W"], int]
@@ -51,6 +52,13 @@ class Evaluation:
     clips: tuple[ClipResult, ...]
     faceless: tuple[str, ...] = ()
 
+    @property
+    def confidence(self) -> Confidence:
+        """How far the probabilities can be taken at their word."""
+        labels = self.scores.labels
+        probabilities = np.array([result.probabilities for result in self.clips])
+        return confidence_of(probabilities, np.array([labels.index(result.truth) for result in self.clips]))
+
 
 def evaluate_model(
     model: ExpressionClassifier,
@@ -74,25 +82,45 @@ def evaluate_model(
         MaedferError: the model gave a number that is not finite.
     """
     labels = model.config.labels
-    truth: list[int] = []
-    predicted: list[int] = []
     results: list[ClipResult] = []
+    for name, rows, label in judge_views(model, clips, batch_size=batch_size):
+        mean = average_views(rows)
+        best = labels[int(mean.argmax())]
+        results.append(ClipResult(name, labels[label], best, tuple(map(float, mean)), len(rows)))
+        if progress is not None:
+            progress(len(results))
+    truth = [labels.index(result.truth) for result in results]
+    predicted = [labels.index(result.predicted) for result in results]
+    return Evaluation(score(truth, predicted, labels), tuple(results))
+
+
+def judge_views(
+    model: ExpressionClassifier, clips: Iterable[LabelledViews], *, batch_size: int = 16
+) -> Iterator[tuple[str, Float[np.ndarray, "V C"], int]]:
+    """The probabilities of every view, clip by clip, in the order of the clips; no clip is skipped.
+
+    Args:
+        model: on any device; its mode is left as it was.
+        clips: (name, uint8 views, class index in ``model.config.labels``).
+        batch_size: views that are classified together, at least; one clip's views stay together.
+
+    Yields:
+        (name, one row of probabilities a view, class index).
+
+    Raises:
+        ConfigError: a class index outside the labels.
+        MaedferError: the model gave a number that is not finite; the clip is named.
+    """
+    classes = len(model.config.labels)
     for batch in _batches(clips, batch_size):
         for name, _, label in batch:
-            if not 0 <= label < len(labels):
-                raise ConfigError(f"{name}: expected a class index from 0 to {len(labels) - 1}, got {label}")
+            if not 0 <= label < classes:
+                raise ConfigError(f"{name}: expected a class index from 0 to {classes - 1}, got {label}")
         views = [entry[1] for entry in batch]
         names = [name for name, pixels, _ in batch for _ in range(len(pixels))]
         rows = class_probabilities(model, np.concatenate(views), names)
-        for (name, pixels, label), own in zip(batch, _split(rows, views), strict=True):
-            mean = average_views(own)
-            best = int(mean.argmax())
-            truth.append(label)
-            predicted.append(best)
-            results.append(ClipResult(name, labels[label], labels[best], tuple(map(float, mean)), len(pixels)))
-        if progress is not None:
-            progress(len(results))
-    return Evaluation(score(truth, predicted, labels), tuple(results))
+        for (name, _, label), own in zip(batch, _split(rows, views), strict=True):
+            yield name, own, label
 
 
 def _batches(clips: Iterable[LabelledViews], batch_size: int) -> Iterator[list[LabelledViews]]:

@@ -35,7 +35,7 @@ def write_evaluation(
     figure = directory / "confusion.png"
     write_whole(figure, lambda temporary: draw_confusion(evaluation.scores, temporary))
     page = directory / "evaluation.md"
-    write_text(page, _page(evaluation.scores, facts))
+    write_text(page, _page(evaluation, facts))
     numbers = directory / "evaluation.json"
     write_text(numbers, _json(evaluation, facts))
     return numbers, page, figure
@@ -76,15 +76,17 @@ def draw_confusion(scores: Scores, path: Path) -> None:
     figure.savefig(path, dpi=150, format="png")
 
 
-def _page(scores: Scores, facts: Mapping[str, str | int | float | None]) -> str:
+def _page(evaluation: Evaluation, facts: Mapping[str, str | int | float | None]) -> str:
     head = "".join(f"- {name}: {value}\n" for name, value in facts.items())
-    return f"# Evaluation\n\n{head}\n{scores.to_markdown()}\n![confusion matrix](confusion.png)\n"
+    tables = f"{evaluation.scores.to_markdown()}\n{evaluation.confidence.to_markdown()}"
+    return f"# Evaluation\n\n{head}\n{tables}\n![confusion matrix](confusion.png)\n"
 
 
 def _json(evaluation: Evaluation, facts: Mapping[str, str | int | float | None]) -> str:
     content: dict[str, Any] = {
         "facts": dict(facts),
         "scores": evaluation.scores.to_dict(),
+        "confidence": evaluation.confidence.to_dict(),
         "faceless": list(evaluation.faceless),
         "clips": [
             {
