@@ -85,7 +85,8 @@ def test_predict_prints_a_table_per_face_and_names_the_files(
     with (out / "talk" / "predictions.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert {row["track"] for row in rows} == {"0", "1"}
-    assert list(rows[0]) == ["track", "start_s", "end_s", "label", "confidence", *LABELS]
+    columns = ["track", "start_s", "end_s", "label", "confidence", *LABELS, "coverage", "answer", "answer_confidence"]
+    assert list(rows[0]) == columns
 
 
 def test_hop_decides_how_many_windows(
@@ -111,11 +112,13 @@ def test_a_video_that_fails_is_named_and_the_rest_go_on(
     text.write_text("no video")
     good = video(tmp_path / "good.mp4", 1)
     out = tmp_path / "out"
-    assert main(["predict", str(text), str(good), "--model", str(weights), "--out", str(out)]) == 2
+    assert main(["predict", str(text), str(good), "--model", str(weights), "--out", str(out)]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("maedfer: ")
-    assert "text.mp4" in said.err
-    assert said.err.count("\n") == 1
+    at_once, at_the_end = said.err.split("1 failed:\n")
+    assert at_once == at_the_end
+    assert at_once.startswith("maedfer: ")
+    assert "text.mp4" in at_once
+    assert at_once.count("\n") == 1
     assert (out / "good" / "predictions.json").is_file()
     assert not (out / "text").exists()
 
@@ -190,7 +193,7 @@ def test_arguments_that_do_not_parse_are_exit_code_2(capsys: pytest.CaptureFixtu
 
 
 def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(name: str, *, device: str = "cpu", hop_s: float = 1.28) -> None:
+    def interrupted(name: str, **settings: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("maedfer.predict.Predictor", interrupted)
@@ -203,7 +206,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"maedfer {maedfer.__version__}\n"
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("predict", "demo", "synth", "evaluate", "pretrain", "finetune"):
+    for command in ("predict", "live", "embed", "demo", "synth", "evaluate", "calibrate", "pretrain", "finetune"):
         assert command in shown
     assert main(["predict", "--help"]) == 0
     assert "--hop" in capsys.readouterr().out

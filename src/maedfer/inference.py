@@ -1,16 +1,18 @@
-"""From pixels to probabilities: the step that prediction and evaluation share."""
+"""From pixels to probabilities or vectors: the step that prediction and evaluation share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from maedfer.errors import ConfigError, MaedferError
 from maedfer.models import ExpressionClassifier
 
-__all__ = ["Device", "class_probabilities", "resolve_device"]
+__all__ = ["Device", "class_probabilities", "clip_embeddings", "resolve_device"]
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -48,19 +50,42 @@ def class_probabilities(
     Raises:
         MaedferError: the model gave a number that is not finite; the clip is named.
     """
-    device = next(model.parameters()).device
+    with _evaluating(model):
+        logits = model(_on_device(model, pixels)).float()
+    _require_finite(logits, names)
+    return torch.softmax(logits / model.config.temperature, dim=1).cpu().numpy()
+
+
+def clip_embeddings(
+    model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+) -> Float[np.ndarray, "B D"]:
+    """The output of the last LayerNorm, before the head, in float32; arguments and errors as the probabilities'."""
+    with _evaluating(model):
+        vectors = model.features(_on_device(model, pixels)).float()
+    _require_finite(vectors, names)
+    return vectors.cpu().numpy()
+
+
+@contextmanager
+def _evaluating(model: ExpressionClassifier) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            logits = model(torch.from_numpy(np.ascontiguousarray(pixels)).to(device)).float()
+            yield
     finally:
         model.train(training)
-    finite = torch.isfinite(logits).all(dim=1).tolist()
+
+
+def _on_device(model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(next(model.parameters()).device)
+
+
+def _require_finite(values: Tensor, names: Sequence[str]) -> None:
+    finite = torch.isfinite(values).all(dim=1).tolist()
     broken = [name for name, good in zip(names, finite, strict=True) if not good]
     if broken:
         raise MaedferError(
             f"{', '.join(broken[:3])}: expected finite scores, got NaN or infinity from the model; "
             "its weights are damaged or were trained in too low a precision"
         )
-    return torch.softmax(logits / model.config.temperature, dim=1).cpu().numpy()

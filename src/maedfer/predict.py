@@ -1,4 +1,4 @@
-"""Path in, :class:`~maedfer.report.Prediction` out: which expression each face of a video shows, and when.
+"""A video in, a :class:`~maedfer.report.Prediction` out: which expression each face of it shows, and when.
 
 ::
 
@@ -9,40 +9,35 @@
         ...  # segment.start_s, segment.end_s, segment.label, segment.confidence
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from maedfer import __version__
-from maedfer.errors import ConfigError, DecodeError
-from maedfer.hub import DEFAULT_MODEL, from_pretrained, locate
-from maedfer.inference import Device, class_probabilities, resolve_device
+from maedfer.inference import Device
+from maedfer.judge import Judge
 from maedfer.models import ExpressionClassifier
-from maedfer.report import FaceBox, ModelIdentity, Prediction, Segment, Settings, WindowPrediction
-from maedfer.video.clips import ClipSpec
+from maedfer.reading import Progress, Source, open_source
+from maedfer.report.embeddings import Embeddings
+from maedfer.report.portraits import Album
+from maedfer.report.prediction import Prediction
+from maedfer.report.windows import FaceBox, Settings, WindowPrediction
 from maedfer.video.detect import CenterFace, FaceDetector
-from maedfer.video.faces import FaceClips, FaceStream
-from maedfer.video.types import Clip, Frame, TrackedFace, VideoInfo, Window
-from maedfer.weights import fingerprint
+from maedfer.video.faces import FaceClips
+from maedfer.video.types import TrackedFace, Window
 
-__all__ = ["Prediction", "Predictor", "Segment", "WindowPrediction"]
-
-
-@dataclass
-class _Judged:
-    """What is known of some consecutive windows of time."""
-
-    windows: list[WindowPrediction] = field(default_factory=list)
-    gaps: list[Window] = field(default_factory=list)
-    faces: list[TrackedFace] = field(default_factory=list)
+__all__ = ["Prediction", "Predictor", "Progress", "Source"]
 
 
 class Predictor:
     """A model, a face detector and the way between them; reads any number of videos, one after the other.
 
+    Decoding, finding faces and the model work at the same time, each in its thread, with bounded queues between them.
     Pictures live only as long as their window; what is kept grows with faces and seconds, never with pixels.
+
+    Attributes:
+        judge: the model.
+        settings: how videos are read.
 
     Args:
         model: ``None`` for the weights inside the package, a name or path (see :func:`maedfer.hub.from_pretrained`), or
@@ -53,6 +48,11 @@ class Predictor:
             full batch, so 1 answers soonest.
         detector: finds faces; ``None`` for CenterFace.
         min_coverage: a face is judged in a window when it was seen in at least this share of its instants, 0..1.
+        min_face_px: narrower faces are ignored, in pixels of the decoded picture.
+        min_score: the detector's score with which a face may begin, 0..1; fainter sightings only continue one.
+        smoothing_s: standard deviation in seconds of the smoothing of answers over time; 0 = none. Raw probabilities
+            are always kept.
+        min_confidence: below it the answer is "unsure", 0..1.
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
@@ -69,125 +69,150 @@ class Predictor:
         batch_size: int = 8,
         detector: FaceDetector | None = None,
         min_coverage: float = 0.5,
+        min_face_px: float = 16.0,
+        min_score: float = 0.5,
+        smoothing_s: float = 0.0,
+        min_confidence: float = 0.5,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size: expected at least 1 clip, got {batch_size}; 8 is common")
-        target = resolve_device(device)
-        if isinstance(model, ExpressionClassifier):
-            self.model, self.identity = model.to(target).eval(), ModelIdentity("in memory", None, __version__)
-        else:
-            name = DEFAULT_MODEL if model is None else model
-            self.model = from_pretrained(name, device=str(target))
-            self.identity = ModelIdentity(str(name), fingerprint(locate(name)), __version__)
-        encoder = self.model.config.encoder
-        spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
-        finder: FaceDetector = CenterFace() if detector is None else detector
-        self.settings = Settings(hop_s, spec.span_s, min_coverage, target.type, type(finder).__name__)
-        self._batch_size = batch_size
-        self._clips = FaceClips(finder, spec, hop_s=hop_s, min_coverage=min_coverage)
+        self.judge = Judge(model, device, batch_size)
+        self._detector: FaceDetector = CenterFace() if detector is None else detector
+        self.settings = Settings(
+            hop_s=hop_s,
+            span_s=self.judge.spec.span_s,
+            min_coverage=min_coverage,
+            device=self.judge.device,
+            detector=type(self._detector).__name__,
+            min_face_px=min_face_px,
+            min_score=min_score,
+            smoothing_s=smoothing_s,
+            min_confidence=min_confidence,
+        )
+        self._clips = self.face_clips()
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The model's classes in index order."""
-        return self.model.config.labels
+        return self.judge.labels
 
-    def predict(self, path: str | Path, progress: Callable[[float, float | None], None] | None = None) -> Prediction:
+    def face_clips(self, *, lookahead_s: float | None = None) -> FaceClips:
+        """The way from a video to clips with this predictor's detector and settings.
+
+        Args:
+            lookahead_s: seconds that a window waits after its end for what makes it certain; 0 for live pictures.
+        """
+        return FaceClips(
+            self._detector,
+            self.judge.spec,
+            hop_s=self.settings.hop_s,
+            min_coverage=self.settings.min_coverage,
+            min_face_px=self.settings.min_face_px,
+            min_score=self.settings.min_score,
+            lookahead_s=lookahead_s,
+        )
+
+    def predict(
+        self, source: Source, *, fps: float | None = None, salvage: bool = False, progress: Progress | None = None
+    ) -> Prediction:
         """Read a whole video.
 
         Args:
-            path: a video file, an image or a folder of frames.
-            progress: is called with (seconds done, seconds in all or ``None`` when the container does not say).
+            source: a file, an image, a folder of frames, a URL, an array of RGB pictures, or frames in order of time.
+            fps: frames per second of an array; nothing else has one.
+            salvage: judge what there is of a file that breaks off before the end its container names. Otherwise such a
+                file is refused, because a timeline that silently ends early misleads.
+            progress: is called while the video is read.
 
         Returns:
             The prediction; without any window when no face was found.
 
         Raises:
-            DecodeError: nothing there can be read as pictures.
+            DecodeError: nothing there can be read as pictures, or the file breaks off.
+            ConfigError: an array of another shape or type, or without ``fps``.
             MaedferError: the model gave a number that is not finite; the clip is named.
         """
-        source = Path(path)
-        stream = self._clips.stream(source)
-        found = _Judged()
-        for part in self._judge(stream, str(source), progress):
-            found.windows += part.windows
-            found.gaps += part.gaps
-            found.faces += part.faces
+        reading, album = open_source(self._clips, source, fps), Album()
+        windows: list[WindowPrediction] = []
+        gaps: list[Window] = []
+        faces: list[TrackedFace] = []
+        for group in reading.groups(self.judge.batch_size, progress):
+            judged = self.judge.classify(group.clips, reading.info.source)
+            for clip, window in zip(group.clips, judged, strict=True):
+                album.add(clip, window)
+            windows += judged
+            gaps += group.gaps
+            faces += group.faces
+        reading.refuse_broken(salvage)
         return Prediction(
-            video=_facts(stream, source),
-            duration_s=stream.duration_s,
+            video=reading.info,
+            duration_s=reading.stream.duration_s,
             labels=self.labels,
-            model=self.identity,
+            model=self.judge.identity,
             settings=self.settings,
-            windows=tuple(sorted(found.windows, key=lambda window: (window.track, window.start_s))),
-            unseen=tuple(sorted(found.gaps, key=lambda gap: (gap.start_s, -1 if gap.track is None else gap.track))),
-            faces=tuple(_box(face) for face in found.faces),
+            windows=tuple(sorted(windows, key=lambda window: (window.track, window.start_s))),
+            unseen=tuple(sorted(gaps, key=lambda gap: (gap.start_s, -1 if gap.track is None else gap.track))),
+            faces=tuple(_box(face) for face in faces),
+            portraits=album.portraits(),
         )
 
-    def stream(self, source: str | Path | Iterable[Frame]) -> Iterator[WindowPrediction | Window]:
+    def stream(
+        self, source: Source, *, fps: float | None = None, salvage: bool = False
+    ) -> Iterator[WindowPrediction | Window]:
         """Answers while the video is being read, in order of time: judged windows, and windows without a usable face.
 
         Args:
-            source: as for :meth:`predict`, or frames from elsewhere (a camera) in order of time.
+            source: as for :meth:`predict`.
+            fps: as for :meth:`predict`.
+            salvage: as for :meth:`predict`; a broken file is refused at its end, after what could be read was given.
 
         Raises:
-            DecodeError: nothing there can be read as pictures.
-            MaedferError: the model gave a number that is not finite; the clip is named.
+            DecodeError, ConfigError, MaedferError: as for :meth:`predict`.
         """
-        if isinstance(source, str | Path):
-            stream, name = self._clips.stream(Path(source)), str(source)
-        else:
-            stream, name = self._clips.stream(source), "frames"
-        for part in self._judge(stream, name, None):
-            answers: list[WindowPrediction | Window] = [*part.windows, *part.gaps]
+        reading = open_source(self._clips, source, fps)
+        for group in reading.groups(self.judge.batch_size, None):
+            answers: list[WindowPrediction | Window] = [
+                *self.judge.classify(group.clips, reading.info.source),
+                *group.gaps,
+            ]
             yield from sorted(
                 answers, key=lambda answer: (answer.start_s, -1 if answer.track is None else answer.track)
             )
+        reading.refuse_broken(salvage)
 
-    def _judge(
-        self, stream: FaceStream, name: str, progress: Callable[[float, float | None], None] | None
-    ) -> Iterator[_Judged]:
-        """Windows of time in groups whose clips fill a batch."""
-        total = None if stream.info is None else stream.info.duration_s
-        waiting, part = list[Clip](), _Judged()
-        for window in stream:
-            waiting += window.clips
-            part.gaps += window.gaps
-            part.faces += window.faces
-            if len(waiting) >= self._batch_size or not waiting:
-                part.windows = self._classify(waiting, name)
-                yield part
-                waiting, part = [], _Judged()
-            if progress is not None:
-                progress(stream.duration_s, total)
-        part.windows = self._classify(waiting, name)
-        yield part
+    def embed(
+        self, source: Source, *, fps: float | None = None, salvage: bool = False, progress: Progress | None = None
+    ) -> Embeddings:
+        """One vector for each face in each window: what the model knows of a clip before it chooses a label.
 
-    def _classify(self, clips: list[Clip], name: str) -> list[WindowPrediction]:
-        windows: list[WindowPrediction] = []
-        for first in range(0, len(clips), self._batch_size):
-            batch = clips[first : first + self._batch_size]
-            names = [f"{name}: face {clip.track} at {clip.start_s:.2f} s" for clip in batch]
-            rows = class_probabilities(self.model, np.stack([clip.pixels for clip in batch]), names)
-            for clip, row in zip(batch, rows, strict=True):
-                best = int(row.argmax())
-                windows.append(
-                    WindowPrediction(
-                        track=clip.track,
-                        start_s=clip.start_s,
-                        end_s=clip.end_s,
-                        label=self.labels[best],
-                        confidence=float(row[best]),
-                        probabilities=tuple(row.tolist()),
-                        coverage=clip.coverage,
-                    )
-                )
-        return windows
+        Args:
+            source: as for :meth:`predict`.
+            fps: as for :meth:`predict`.
+            salvage: as for :meth:`predict`.
+            progress: is called while the video is read.
 
+        Returns:
+            Vectors as wide as the encoder, by (track, start).
 
-def _facts(stream: FaceStream, source: Path) -> VideoInfo:
-    if stream.info is None:  # only frames from elsewhere have none
-        raise DecodeError(f"{source}: expected a file or a folder of frames, got something without facts")
-    return stream.info
+        Raises:
+            DecodeError, ConfigError, MaedferError: as for :meth:`predict`.
+        """
+        reading = open_source(self._clips, source, fps)
+        rows: list[tuple[int, float, float, float]] = []
+        vectors = [self.judge.embed((), reading.info.source)]
+        for group in reading.groups(self.judge.batch_size, progress):
+            rows += [(clip.track, clip.start_s, clip.end_s, clip.coverage) for clip in group.clips]
+            vectors.append(self.judge.embed(group.clips, reading.info.source))
+        reading.refuse_broken(salvage)
+        order = sorted(range(len(rows)), key=lambda row: rows[row][:2])
+        facts = np.array([rows[row] for row in order], dtype=np.float64).reshape(-1, 4)
+        return Embeddings(
+            video=reading.info,
+            model=self.judge.identity,
+            tracks=facts[:, 0].astype(np.int64),
+            starts_s=facts[:, 1],
+            ends_s=facts[:, 2],
+            coverage=facts[:, 3],
+            vectors=np.concatenate(vectors)[order],
+        )
 
 
 def _box(tracked: TrackedFace) -> FaceBox:

@@ -1,6 +1,7 @@
 """Confidence against samples of known truth: a temperature is found again, labels stay, measures are right."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.data.manifest import ClipEntry, Manifest
 from maedfer.errors import ConfigError, ManifestError
 from maedfer.evaluate import (
+    ANSWERED_FROM,
     CALIBRATION_FILE,
     TEMPERATURES,
     Calibration,
@@ -33,6 +35,7 @@ from maedfer.evaluate import (
     write_evaluation,
 )
 from maedfer.models import ExpressionClassifier
+from maedfer.report import Settings
 from maedfer.weights import fingerprint, load_model, save_model
 
 TINY = LGIFormerConfig(image_size=32, num_frames=4, embed_dim=16, depth=1, num_heads=2, region_size=(1, 1, 2))
@@ -142,6 +145,10 @@ def test_rows_that_are_no_probabilities_are_refused() -> None:
         expected_calibration_error(good, truth, bins=0)
     with pytest.raises(ConfigError, match="threshold"):
         selective_accuracy(good, truth, 1.5)
+
+
+def test_unsure_begins_where_predictions_say_unsure() -> None:
+    assert {f.name: f.default for f in fields(Settings)}["min_confidence"] == ANSWERED_FROM
 
 
 def test_reports_say_how_far_confidence_can_be_trusted(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from maedfer.report import (
     print_prediction,
     read_truth,
 )
-from maedfer.video.types import VideoInfo
+from maedfer.video.types import VideoInfo, Window
 
 
 def box(track: int, left: float) -> FaceBox:
@@ -27,7 +27,7 @@ def box(track: int, left: float) -> FaceBox:
 @pytest.fixture
 def prediction() -> Prediction:
     return Prediction(
-        video=VideoInfo(Path("[bold]talk.mp4"), 64, 48, None, 25.0, "h264", 0),
+        video=VideoInfo("[bold]talk.mp4", 64, 48, None, 25.0, "h264", 0),
         duration_s=4.0,
         labels=("calm", "glad"),
         model=ModelIdentity("tiny", None, "0"),
@@ -92,6 +92,55 @@ def test_a_face_seen_too_rarely_is_another_sentence(prediction: Prediction) -> N
     text = printed(dataclasses.replace(prediction, windows=()))
     assert "No face was seen long enough" in text
     assert "50 %" in text
+
+
+def test_each_face_has_a_line_of_summary(prediction: Prediction) -> None:
+    seen = dataclasses.replace(prediction, unseen=(Window(0, 3.0, 4.0, 0.2), Window(None, 3.5, 4.0, 0.0)))
+    text = printed(seen.reread(min_confidence=0.7))
+    assert "3.0 s: calm 50 %, unsure 50 % (2 windows judged, 1 of them unsure; 1 unseen)" in text
+    assert "2.0 s: glad 100 % (1 windows judged, 0 of them unsure; 0 unseen)" in text
+
+
+def test_unsure_is_dimmed(prediction: Prediction) -> None:
+    console = Console(width=100, force_terminal=True, color_system="standard")
+    with console.capture() as capture:
+        print_prediction(prediction.reread(min_confidence=0.7), console)
+    (unsure,) = (line for line in capture.get().splitlines() if "1.50 – 3.00" in line)
+    (calm,) = (line for line in capture.get().splitlines() if "0.00 – 1.50" in line)
+    assert "\x1b[2m" in unsure
+    assert "\x1b[2m" not in calm
+
+
+def test_a_long_video_is_cut_with_a_note(prediction: Prediction) -> None:
+    rows = [WindowPrediction(0, 2.0 * i, 2.0 * i + 2, "calm", 0.9, (0.9, 0.1), 1.0) for i in range(120)]
+    rows[1::2] = [dataclasses.replace(w, label="glad", probabilities=(0.1, 0.9)) for w in rows[1::2]]
+    text = printed(dataclasses.replace(prediction, windows=tuple(rows)))
+    assert sum(line.startswith("│") for line in text.splitlines()) == 40
+    assert "… and 80 more spans of face 0; predictions.json has them all." in text
+    assert "240.0 s: calm 50 %, glad 50 %" in text
+
+
+def test_many_faces_are_cut_with_a_note(prediction: Prediction) -> None:
+    rows = tuple(WindowPrediction(i, 0.0, 2.0, "calm", 0.9, (0.9, 0.1), 1.0) for i in range(33))
+    text = printed(dataclasses.replace(prediction, windows=rows))
+    assert "33 faces" in text
+    assert text.count("expression") == 20
+    assert "… and 13 more faces" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://camera.local/yard?x=1", "yard?x=1: "),
+        ("folder/talk\udcff.mp4", "talk\\udcff.mp4: "),
+        ("camera", "camera: "),
+        ("", ": 4.0 s"),
+    ],
+)
+def test_any_source_has_a_printable_name(prediction: Prediction, source: str, shown: str) -> None:
+    text = printed(dataclasses.replace(prediction, video=dataclasses.replace(prediction.video, source=source)))
+    assert text.startswith(shown)
+    text.encode("utf-8")
 
 
 def test_truth_reads_its_table_and_refuses_another(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,7 +21,7 @@ def window(start: float, end: float, label: str = "calm", confidence: float = 0.
 
 def prediction(*windows: WindowPrediction) -> Prediction:
     return Prediction(
-        video=VideoInfo(Path("talk.mp4"), 64, 48, None, 25.0, "h264", 0),
+        video=VideoInfo("talk.mp4", 64, 48, None, 25.0, "h264", 0),
         duration_s=10.0,
         labels=LABELS,
         model=ModelIdentity("tiny", None, "0"),

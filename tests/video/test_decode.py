@@ -1,5 +1,6 @@
 """True times, true orientation, honest errors."""
 
+import socket
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -266,3 +267,46 @@ def test_sampling_frames_that_start_late():
     assert list(sample_by_time(shown, 10.0)) == [
         (10.0, "a"), (pytest.approx(10.1), "a"), (pytest.approx(10.2), "a"), (pytest.approx(10.3), "b")
     ]  # fmt: skip
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n{}\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", PLAYLIST),
+        ("list.mp4", PLAYLIST),
+        ("list.ffconcat", "ffconcat version 1.0\nfile {}\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile {}\n"),
+        (
+            "list.sdp",
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["neighbour", "absolute", "address"])
+def test_a_file_cannot_make_us_open_another(tmp_path: Path, make_video, numbered, name, text, kind):
+    other = make_video(tmp_path / "other.ts", numbered(30))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/other.ts"
+        target = {"neighbour": other.name, "absolute": str(other), "address": address}[kind]
+        path = tmp_path / name
+        path.write_text(text.replace("{}", target))
+        for read in (probe, lambda p: list(read_frames(p))):
+            with pytest.raises(DecodeError, match=r"playlist|something else"):
+                read(path)
+        with pytest.raises(TimeoutError):  # nobody called
+            server.accept()
+
+
+def test_a_path_may_be_a_string_and_look_like_a_protocol(tmp_path: Path, make_video, numbered, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "a.mp4", numbered(3)).rename("http:a.mp4")
+    assert len(list(read_frames("http:a.mp4"))) == 3
+    assert probe("http:a.mp4").source == "http:a.mp4"
+    with pytest.raises(DecodeError, match="nothing"):
+        probe("-")
+    with pytest.raises(DecodeError, match="looked up"):
+        probe("x" * 5000)

@@ -1,14 +1,17 @@
 """From a video file to clips, with a detector that knows the truth."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from maedfer.errors import ConfigError, DecodeError
+from maedfer.video.ahead import ahead
 from maedfer.video.clips import ClipSpec
+from maedfer.video.crop import crop_clip
 from maedfer.video.decode import write_video
-from maedfer.video.faces import FaceClips, crop_clip
+from maedfer.video.faces import FaceClips
 from maedfer.video.types import Frame
 
 RED, GREEN, BLUE = (230, 20, 20), (20, 200, 20), (30, 30, 230)
@@ -147,6 +150,107 @@ def test_memory_is_bounded_by_the_window_and_clips_come_early(disc_detector, dra
         list(settings.stream([]))
 
 
+def camera(draw, discs, seconds: float, taken: list[float]):
+    """Frames at 25 a second; notes the times of those that were asked for."""
+    for k in range(round(25 * seconds)):
+        taken.append(k / 25)
+        yield Frame(k / 25, draw((120, 200), discs(k / 25)))
+
+
+def test_live_windows_come_with_their_last_instant(disc_detector, draw):
+    taken: list[float] = []
+    source = camera(draw, lambda t: [(60 + 10 * t, 60, 25, RED)], 8.0, taken)
+    stream = FaceClips(disc_detector, SMALL, lookahead_s=0.0).stream(source)
+    late, windows = [], []
+    for window in stream:
+        late.append(taken[-1] - (window.end_s - 0.16))
+        windows.append(window)
+    # The last instant is over with the next frame of the camera.
+    assert max(late[:-1]) <= 1 / 25 + 1e-6
+    usual = list(FaceClips(disc_detector, SMALL).stream(camera(draw, lambda t: [(60 + 10 * t, 60, 25, RED)], 8.0, [])))
+    assert [w.start_s for w in windows] == [w.start_s for w in usual]
+    assert [len(w.clips) for w in windows] == [1] * len(usual)
+    assert [c.coverage for w in windows for c in w.clips] == [1.0] * len(usual)
+    # In the end every sighting was given once.
+    assert [f.time_s for w in windows for f in w.faces] == [f.time_s for w in usual for f in w.faces]
+
+
+def test_live_windows_say_what_is_known_then(disc_detector, draw):
+    """A face that comes two instants before a window ends is not yet a track there, but none of it is lost."""
+
+    def discs(t: float):
+        return [(60, 60, 25, RED)] + ([(150, 60, 25, GREEN)] if t >= 2.2 else [])
+
+    live = list(
+        FaceClips(disc_detector, SMALL, lookahead_s=0.0, full_search_s=0.0).stream(camera(draw, discs, 6.0, []))
+    )
+    usual = list(FaceClips(disc_detector, SMALL, full_search_s=0.0).stream(camera(draw, discs, 6.0, [])))
+    assert [g.track for g in live[0].gaps] == []
+    assert [g.track for g in usual[0].gaps] == [1]
+    assert live[1].clips[1].coverage == usual[1].clips[1].coverage
+    sightings = [sorted((f.track, f.time_s) for w in windows for f in w.faces) for windows in (live, usual)]
+    assert sightings[0] == sightings[1]
+
+
+def test_min_score_decides_what_may_become_a_track(draw, make_face):
+    class Unsure:
+        def detect(self, image):
+            return [make_face(np.array([100.0, 60.0]), 25.0, 0.4)]
+
+    frames = [Frame(k / 6.25, draw((120, 200), [])) for k in range(16)]
+    (strict,) = FaceClips(Unsure(), SMALL).stream(frames)
+    (lenient,) = FaceClips(Unsure(), SMALL, min_score=0.35).stream(frames)
+    assert (len(strict.clips), len(lenient.clips)) == (0, 1)
+
+
+def test_a_face_in_the_middle_of_a_shot_is_late_by_the_full_search_at_most(video, disc_detector):
+    path = video(5.12, lambda t: [(50, 60, 20, RED)] + ([(150, 60, 12, BLUE)] if t > 1.0 else []), size=(240, 400))
+    for full_search_s, latest_s in ((0.0, 1.12), (0.32, 1.28), (0.64, 1.28), (1.28, 1.28)):
+        windows = list(FaceClips(disc_detector, SMALL, full_search_s=full_search_s).stream(path))
+        firsts = [min(f.time_s for w in windows for f in w.faces if f.track == track) for track in (0, 1)]
+        assert firsts[0] == 0.0
+        assert firsts[1] == pytest.approx(latest_s)
+
+
+def test_a_held_picture_is_looked_at_once(disc_detector, draw):
+    still = draw((120, 200), [(100, 60, 25, RED)])
+    for max_side in (1280, 100):
+        disc_detector.calls = 0
+        frames = [Frame(k / 6.25, still) for k in range(40)]
+        windows = list(FaceClips(disc_detector, SMALL, max_side=max_side).stream(frames))
+        assert all(c.coverage == 1.0 for w in windows for c in w.clips)
+        assert sum(len(w.faces) for w in windows) == 40
+        assert disc_detector.calls <= 3
+
+
+def decoding_threads() -> int:
+    return sum(thread.name == "maedfer-ahead" for thread in threading.enumerate())
+
+
+def test_a_stream_left_early_leaves_no_thread_behind(video, disc_detector):
+    path = video(8.0, lambda t: [(60 + 10 * t, 60, 25, RED)])
+    windows = iter(FaceClips(disc_detector, SMALL).stream(str(path)))
+    assert next(windows).start_s == 0
+    assert decoding_threads() == 1
+    windows.close()
+    assert decoding_threads() == 0
+    stream = FaceClips(disc_detector, SMALL).stream(path)
+    for _ in stream:
+        break
+    del stream, _
+    assert decoding_threads() == 0
+
+
+def test_a_stream_may_run_in_another_thread_and_share_its_detector(video, disc_detector):
+    path = video(5.12, lambda t: [(60 + 10 * t, 60, 25, RED)])
+    settings = FaceClips(disc_detector, SMALL)
+    alone = list(settings.stream(path))
+    both = zip(ahead(settings.stream(path), 2), ahead(settings.stream(path), 2), strict=True)
+    for one, (a, b) in zip(alone, both, strict=True):
+        assert (a.clips[0].pixels == one.clips[0].pixels).all()
+        assert (b.clips[0].pixels == one.clips[0].pixels).all()
+
+
 def test_settings_out_of_range(disc_detector):
     for wrong in (
         {"min_coverage": 0.0},
@@ -155,6 +259,12 @@ def test_settings_out_of_range(disc_detector):
         {"max_gap_s": 99.0},
         {"max_side": 4},
         {"min_face_px": 0.0},
+        {"min_score": 1.5},
+        {"min_score": float("nan")},
+        {"full_search_s": -0.1},
+        {"full_search_s": 60.0},
+        {"lookahead_s": -1.0},
+        {"lookahead_s": float("inf")},
     ):
         with pytest.raises(ConfigError):
             FaceClips(disc_detector, **wrong)

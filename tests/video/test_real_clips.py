@@ -10,8 +10,9 @@ import pytest
 
 from maedfer.video.align import TEMPLATE
 from maedfer.video.clips import ClipSpec
+from maedfer.video.crop import crop_clip
 from maedfer.video.detect import CenterFace
-from maedfer.video.faces import FaceClips, crop_clip
+from maedfer.video.faces import FaceClips
 
 FOLDER = Path(os.environ.get("MAEDFER_REAL_CLIPS", "no such folder"))
 CLIP = FOLDER / "carphone_pristine.mp4"

@@ -95,6 +95,94 @@ def test_settings_out_of_range():
             Tracker(**wrong)
 
 
+LOOKS = np.eye(4, 40, dtype=np.float32) * 20  # as unlike as can be
+
+
+def looks_of(rng: np.random.Generator, *people: int) -> list[np.ndarray]:
+    return [LOOKS[person] + rng.normal(0, 0.01, 40).astype(np.float32) for person in people]
+
+
+def meeting(make_face, meet: int, merged: int, back: bool):
+    """Two who come together, are one detection (person 0, in front) for a while, and come apart or turn back."""
+    for k in range(2 * meet + merged):
+        t = min(k, meet) if k < meet + merged else (2 * meet + merged - k if back else k - merged)
+        step = (meet - t) * 14
+        left, right = 200 - step, 200 + step
+        if meet <= k < meet + merged:
+            yield [make_face((200, 100), 30.0)], [0]
+        else:
+            yield [make_face((left, 100), 30.0), make_face((right, 102), 30.0)], [0, 1]
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("merged", [1, 3, 5])
+def test_looks_tell_who_is_who_after_a_meeting(make_face, merged, back):
+    """Places are the same whether they pass or turn back, so only looks can tell."""
+    rng, tracker, owners = np.random.default_rng(0), Tracker(), {0: set(), 1: set()}
+    seen = 0
+    for k, (faces, people) in enumerate(meeting(make_face, 6, merged, back)):
+        for s in tracker.update(k * STEP, faces, looks=looks_of(rng, *people)):
+            at = round(s.time_s / STEP)
+            now = list(meeting(make_face, 6, merged, back))[at]
+            person = now[1][[f is s.face or np.array_equal(f.box, s.face.box) for f in now[0]].index(True)]
+            owners[person].add(s.track)
+            seen += 1
+    assert sorted(map(len, owners.values())) == [1, 1]
+    assert owners[0] != owners[1]
+    assert seen >= 2 * 12 + merged - 4
+
+
+def test_a_sighting_that_could_be_either_twins_is_given_to_nobody(make_face):
+    """Two who look the same merge: the one detection half-way between both is nobody's, and no third track."""
+    rng, tracker = np.random.default_rng(0), Tracker()
+    given = []
+    for k in range(8):
+        apart = 62 - 4 * k
+        faces = [make_face((200 - apart, 100), 30.0), make_face((200 + apart, 100), 30.0)]
+        given += tracker.update(k * STEP, faces, looks=looks_of(rng, 0, 0))
+    between = tracker.update(8 * STEP, [make_face((200, 100), 30.0)], looks=looks_of(rng, 0))
+    assert {s.track for s in given} == {0, 1}
+    assert between == []
+
+
+def test_a_change_of_light_vetoes_no_plain_continuation(make_face):
+    """Everybody looks like somebody else at once; places go on."""
+    rng, tracker, sightings = np.random.default_rng(0), Tracker(), []
+    for k in range(20):
+        faces = [make_face((60 + 3 * k, 100), 30.0), make_face((300 - 3 * k, 100), 30.0)]
+        who = (0, 1) if k < 10 else (2, 3)
+        sightings += tracker.update(k * STEP, faces, looks=looks_of(rng, *who))
+    assert len(sightings) == 40
+    for s in sightings:
+        assert (s.face.box[0] + s.face.box[2] < 360) == (s.track == 0)
+
+
+def test_somebody_else_at_the_place_of_one_who_left_is_not_taken_for_him(make_face):
+    rng, tracker, sightings = np.random.default_rng(0), Tracker(), []
+    for k in range(20):
+        faces = [] if 8 <= k < 13 else [make_face((100, 100), 30.0)]
+        sightings += tracker.update(k * STEP, faces, looks=looks_of(rng, *([0 if k < 8 else 1] * len(faces))))
+    assert [s.track for s in sightings] == [0] * 8 + [1] * 7
+
+
+def test_a_look_is_learned_only_where_nobody_else_is_near(make_face):
+    """Beside another face a look is of both; the mean before it must survive a long neighbourhood."""
+    rng, tracker, sightings = np.random.default_rng(0), Tracker(), []
+    for k in range(44):
+        gap = 150 if k < 6 or k >= 32 else 64
+        faces = [make_face((200 - gap / 2, 100), 30.0), make_face((200 + gap / 2, 100), 30.0)]
+        looks = looks_of(rng, 0, 1) if k < 6 or k >= 32 else [(LOOKS[0] + LOOKS[1]) / 2] * 2
+        if 30 <= k < 33:
+            faces, looks = [], []
+        sightings += tracker.update(k * STEP, faces, looks=looks)
+    assert {s.track for s in sightings} == {0, 1}
+
+
+def test_looks_must_be_as_many_as_faces(make_face):
+    with pytest.raises(ConfigError):
+        Tracker().update(0.0, [make_face((100, 100), 30.0)], looks=[])
+
+
 def scene(seed: int, shift: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     blocks = np.kron(rng.integers(0, 255, (12, 20, 3), dtype=np.uint8), np.ones((20, 20, 1), np.uint8))

@@ -7,8 +7,9 @@ from tyro.extras import SubcommandApp
 
 from maedfer import __version__
 from maedfer.cli.calibrate import calibrate
-from maedfer.cli.commands import demo, evaluate, predict, synth
+from maedfer.cli.commands import demo, embed, evaluate, predict, synth
 from maedfer.cli.console import complain
+from maedfer.cli.live import live
 from maedfer.cli.runs import finetune_commands, pretrain_commands
 from maedfer.errors import MaedferError
 
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; ``None`` takes those of the process.
 
     Returns:
-        Exit code: 0 done, 2 a deliberate error (one line on stderr) or wrong arguments, 130 interrupted.
+        Exit code: 0 done, 1 some videos failed (each named on stderr), 2 a deliberate error (one line on stderr) or
+        wrong arguments, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _app() -> SubcommandApp:
     app = SubcommandApp()
-    commands: tuple[Callable[..., int], ...] = (predict, demo, synth, evaluate, calibrate)
+    commands: tuple[Callable[..., int], ...] = (predict, live, embed, demo, synth, evaluate, calibrate)
     for command in commands:
         app.command(command)
     app.command(pretrain_commands(), name="pretrain", help="Pre-train a masked autoencoder by recipe.")

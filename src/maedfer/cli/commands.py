@@ -1,59 +1,79 @@
-"""``maedfer predict``, ``demo``, ``synth`` and ``evaluate``."""
+"""``maedfer predict``, ``embed``, ``demo``, ``synth`` and ``evaluate``."""
 
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
-from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from maedfer import __version__
-from maedfer.cli.console import complain, progress_bar
-from maedfer.errors import ConfigError, DecodeError, MaedferError
+from maedfer.cli.console import progress_bar
+from maedfer.cli.options import AnswerOptions, Device, ModelOptions, ReadingOptions
+from maedfer.errors import ConfigError, DecodeError
 
-if TYPE_CHECKING:
-    from maedfer.predict import Predictor
-    from maedfer.report import TruthSpan
-
-__all__ = ["Device", "demo", "evaluate", "predict", "synth"]
-
-Device = Literal["auto", "cpu", "cuda"]
+__all__ = ["demo", "embed", "evaluate", "predict", "synth"]
 
 
 def predict(
-    videos: Positional[tuple[Path, ...]],
-    model: str = "default",
+    videos: Positional[tuple[str, ...]],
+    options: Annotated[AnswerOptions, arg(name="")] = AnswerOptions(),  # noqa: B008 - frozen
     out: Path = Path("maedfer-results"),
-    hop: float = 1.28,
-    device: Device = "auto",
+    formats: tuple[Literal["csv", "json", "parquet", "html", "mp4"], ...] = ("csv", "json", "html"),
 ) -> int:
     """Say which expression each face in a video shows, and when.
 
-    Prints a table per face and writes predictions.csv and predictions.json into OUT/<video name>/.
+    Writes predictions.csv, predictions.json and report.html into OUT/<video name>/ and prints a table per face. Given
+    many videos or a folder, it goes on after a failure, lists what failed, and when run again does only what is left.
 
     Args:
-        videos: video files, images or folders of frames.
-        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
+        videos: video files, images, folders (of videos, searched to the bottom, or of one video's frames), patterns
+            such as "talks/**/*.mp4", URLs, or - for standard input.
+        options: how they are read.
         out: folder for the results.
-        hop: seconds between the starts of two windows; a window spans 2.56 s.
-        device: where the model runs; auto takes a GPU when there is one.
+        formats: what to write: csv, json, parquet, html (the page) and mp4 (the video with boxes and labels).
     """
     if not videos:
         raise ConfigError("predict: expected at least one video, got none; for example: maedfer predict talk.mp4")
-    from maedfer.predict import Predictor
+    if not formats:
+        raise ConfigError("predict: expected at least one format, got none; for example: --formats csv html")
+    from maedfer.cli.batches import PredictionWork, run_batch
 
-    return _predict_all(Predictor(model, device=device, hop_s=hop), videos, out, ())
+    work = PredictionWork(options.predictor(), formats, options.salvage)
+    return run_batch(videos, out, work, again=options.again)
 
 
-def demo(model: str = "default", out: Path = Path("maedfer-demo"), device: Device = "auto") -> int:
+def embed(
+    videos: Positional[tuple[str, ...]],
+    options: Annotated[ReadingOptions, arg(name="")] = ReadingOptions(),  # noqa: B008 - frozen
+    out: Path = Path("maedfer-results"),
+    format: Literal["npz", "parquet"] = "npz",
+) -> int:
+    """Write one vector for each face in each window of a video: OUT/<video name>/embeddings.npz.
+
+    Args:
+        videos: as for predict.
+        options: how they are read.
+        out: folder for the results.
+        format: npz (NumPy arrays) or parquet (one row a window).
+    """
+    if not videos:
+        raise ConfigError("embed: expected at least one video, got none; for example: maedfer embed talk.mp4")
+    from maedfer.cli.batches import EmbeddingWork, run_batch
+
+    return run_batch(videos, out, EmbeddingWork(options.predictor(), format, options.salvage), again=options.again)
+
+
+def demo(
+    options: Annotated[ModelOptions, arg(name="")] = ModelOptions(),  # noqa: B008 - frozen
+    out: Path = Path("maedfer-demo"),
+) -> int:
     """Judge the sample video inside the package, with the rendered truth beside the answer.
 
     Args:
-        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
+        options: which model.
         out: folder for the results.
-        device: where the model runs; auto takes a GPU when there is one.
     """
+    from maedfer.cli.batches import PredictionWork, run_batch
     from maedfer.predict import Predictor
     from maedfer.report import read_truth
 
@@ -62,7 +82,9 @@ def demo(model: str = "default", out: Path = Path("maedfer-demo"), device: Devic
     if not video.is_file():
         raise DecodeError("this build carries no sample video; give one of your own: maedfer predict VIDEO")
     truth = read_truth(sample / "sample_truth.csv")
-    return _predict_all(Predictor(model, device=device), (video,), out, truth)
+    predictor = Predictor(options.model, device=options.device)
+    work = PredictionWork(predictor, ("csv", "json", "html", "mp4"), salvage=False)
+    return run_batch((str(video),), out, work, again=True, truth=truth)
 
 
 def synth(
@@ -155,26 +177,3 @@ def evaluate(
     for path in written:
         print(f"wrote {path}")
     return 0
-
-
-def _predict_all(predictor: "Predictor", videos: Sequence[Path], out: Path, truth: "Sequence[TruthSpan]") -> int:
-    """Each video in turn; one that fails is named and the others go on."""
-    from maedfer.output import require_writable
-    from maedfer.report import print_prediction, result_folders
-
-    require_writable(out)
-    console = Console()
-    failed = 0
-    for video, folder in zip(videos, result_folders(out, videos), strict=True):
-        try:
-            with progress_bar(video.name) as bar:
-                prediction = predictor.predict(video, progress=bar)
-            written = prediction.save(folder)
-        except MaedferError as error:
-            complain(error)
-            failed += 1
-            continue
-        print_prediction(prediction, console, truth)
-        for path in written:
-            print(f"wrote {path}")
-    return 2 if failed else 0

@@ -26,13 +26,13 @@ from jaxtyping import Float, UInt8
 from maedfer.data.manifest import Manifest
 from maedfer.errors import DecodeError, ManifestError
 from maedfer.video.clips import ClipSpec
+from maedfer.video.crop import crop_clip
 from maedfer.video.detect import CenterFace, FaceDetector
-from maedfer.video.faces import crop_clip
 
 __all__ = ["CroppedClips", "crop_manifest"]
 
 _LOOK_EVERY_S = 0.48  # seconds between two pictures in which faces are looked for
-_CROP_VERSION = 1  # counted up whenever detection or alignment changes, so that stale crops are not taken
+_CROP_VERSION = 2  # counted up whenever detection or alignment changes, so that stale crops are not taken
 _CHUNK = 16  # clips per task: large enough to hide a task's cost, small enough to lose little when stopped
 
 

@@ -3,16 +3,26 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from maedfer.errors import ManifestError
-from maedfer.report.prediction import Prediction, Segment
+from maedfer.report.answers import Segment
+from maedfer.report.prediction import Prediction
+from maedfer.report.windows import UNSEEN, UNSURE
 
 __all__ = ["TruthSpan", "print_prediction", "read_truth"]
+
+#: A table of more spans is cut; a person at a terminal reads no hundreds of lines.
+_MOST_SPANS = 40
+
+_REST = "predictions.json has them all"
+
+#: More faces are not printed one by one: a street scene has hundreds of tracks.
+_MOST_FACES = 20
 
 
 @dataclass(frozen=True)
@@ -51,25 +61,49 @@ def read_truth(path: Path) -> tuple[TruthSpan, ...]:
 
 
 def print_prediction(prediction: Prediction, console: Console, truth: Sequence[TruthSpan] = ()) -> None:
-    """Print one table per face track: span, expression, confidence; or a sentence when no face was found.
+    """Print for each face its spans (expression and confidence) and a line of summary; or that no face was found.
+
+    A table shows the first 40 spans, and the first 20 faces have one; a note says where the rest is.
 
     Args:
         prediction: what was found.
         console: where to print.
         truth: what the faces are known to have shown; adds a column, and a line for each face that was not found.
     """
-    name = escape(prediction.video.path.name or str(prediction.video.path))
     tracks = prediction.tracks()
-    console.print(f"[bold]{name}[/bold]: {prediction.duration_s:.1f} s, {_faces(len(tracks))}")
+    console.print(f"[bold]{_name(prediction)}[/bold]: {prediction.duration_s:.1f} s, {_faces(len(tracks))}")
     if not tracks:
         console.print(_nothing_found(prediction))
     matched = _match_faces(prediction, truth)
-    for track in tracks:
+    for track in tracks[:_MOST_FACES]:
         own = [span for span in truth if span.face == matched.get(track)]
-        console.print(_table(track, prediction.segments(track), own, with_truth=bool(truth)))
+        segments = prediction.segments(track)
+        console.print(_table(track, segments[:_MOST_SPANS], own, with_truth=bool(truth)))
+        if len(segments) > _MOST_SPANS:
+            console.print(f"… and {len(segments) - _MOST_SPANS} more spans of face {track}; {_REST}.")
+        console.print(_summary(prediction, track))
+    if len(tracks) > _MOST_FACES:
+        console.print(f"… and {len(tracks) - _MOST_FACES} more faces; {_REST}.")
     for face in sorted({span.face for span in truth} - set(matched.values())):
         shown = ", ".join(f"{_span(span.start_s, span.end_s)} {span.label}" for span in truth if span.face == face)
         console.print(f"Face {face} of the truth was not found: {escape(shown)}")
+
+
+def _name(prediction: Prediction) -> str:
+    """The last part of the source; a file name that is no valid text is made printable."""
+    source = prediction.video.source
+    return escape((PurePath(source).name or source).encode("utf-8", "backslashreplace").decode())
+
+
+def _summary(prediction: Prediction, track: int) -> str:
+    """Shares of the judged time, and how many windows have no clear answer."""
+    summary = prediction.summary(track)
+    shares = ", ".join(f"{escape(label)} {100 * share:.0f} %" for label, share in summary.shares)
+    answers = prediction.answers(track)
+    unsure = sum(answer.label == UNSURE for answer in answers)
+    unseen = sum(window.track == track for window in prediction.unseen)
+    judged = f"{len(answers)} windows judged, {unsure} of them {UNSURE}; {unseen} {UNSEEN}"
+    return f"{summary.judged_s:.1f} s: {shares} [dim]({judged})[/dim]"
 
 
 def _match_faces(prediction: Prediction, truth: Sequence[TruthSpan]) -> dict[int, int]:
@@ -94,7 +128,7 @@ def _table(track: int, segments: Sequence[Segment], truth: Sequence[TruthSpan], 
         row = [_span(segment.start_s, segment.end_s), escape(segment.label), f"{100 * segment.confidence:.0f} %"]
         if with_truth:
             row.append(escape(_truth_during(segment, truth)))
-        table.add_row(*row)
+        table.add_row(*row, style="dim" if segment.label == UNSURE else None)
     return table
 
 

@@ -1,119 +1,31 @@
-"""The values that :class:`maedfer.Predictor` hands out. NumPy and plain Python only, never torch."""
+"""All that was found in one video: the value that :class:`maedfer.Predictor` hands out, and the ways to read it."""
 
-import itertools
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from maedfer.errors import ConfigError
+from maedfer.report.answers import Answer, Segment, answers_of, segments_of
+from maedfer.report.summary import TrackSummary, summarise
+from maedfer.report.windows import FaceBox, ModelIdentity, Portrait, Settings, WindowPrediction
 from maedfer.video.types import VideoInfo, Window
 
-__all__ = ["FaceBox", "ModelIdentity", "Prediction", "Segment", "Settings", "WindowPrediction"]
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
-#: Two windows of a track that are further apart than this (seconds) have a gap between them.
-_TOUCHING_S = 1e-3
+    from maedfer.report.files import Format
 
-
-@dataclass(frozen=True)
-class WindowPrediction:
-    """What one face showed in one window of time.
-
-    Attributes:
-        track: identity of the face in this video, counted from 0.
-        start_s: seconds from the video's first frame.
-        end_s: seconds; at most the video's end.
-        label: the most probable class.
-        confidence: its probability, 0..1.
-        probabilities: of every class in the order of ``Prediction.labels``; they sum to 1.
-        coverage: share of the window's sampled instants at which the face was seen, 0..1.
-    """
-
-    track: int
-    start_s: float
-    end_s: float
-    label: str
-    confidence: float
-    probabilities: tuple[float, ...]
-    coverage: float
-
-    def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in self.probabilities):
-            raise ConfigError(f"window {self.start_s:.2f} s of face {self.track}: expected finite probabilities")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A span of time in which one face showed one expression.
-
-    Attributes:
-        track: identity of the face in this video.
-        start_s: seconds.
-        end_s: seconds.
-        label: the expression.
-        confidence: mean of the confidences of the merged windows, 0..1.
-    """
-
-    track: int
-    start_s: float
-    end_s: float
-    label: str
-    confidence: float
-
-
-@dataclass(frozen=True)
-class FaceBox:
-    """Where a tracked face was at one instant.
-
-    Attributes:
-        track: identity of the face in this video.
-        time_s: seconds.
-        box: x0, y0, x1, y1 in pixels of the (rotated) frame.
-        score: detector confidence, 0..1.
-    """
-
-    track: int
-    time_s: float
-    box: tuple[float, float, float, float]
-    score: float
-
-
-@dataclass(frozen=True)
-class ModelIdentity:
-    """Which weights spoke.
-
-    Attributes:
-        name: ``"default"``, or the path that was given.
-        sha256: of the weight file; ``None`` for a model made in memory.
-        maedfer_version: of the package that ran it.
-    """
-
-    name: str
-    sha256: str | None
-    maedfer_version: str
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the video was read.
-
-    Attributes:
-        hop_s: seconds between the starts of two windows.
-        span_s: seconds that a window spans.
-        min_coverage: least coverage at which a window is judged.
-        device: where the model ran, ``"cpu"`` or ``"cuda"``.
-        detector: the face detector's class.
-    """
-
-    hop_s: float
-    span_s: float
-    min_coverage: float
-    device: str
-    detector: str
+__all__ = ["Prediction"]
 
 
 @dataclass(frozen=True)
 class Prediction:
     """All that was found in one video. Its size grows with faces and seconds, never with pixels.
+
+    ``windows`` is what the model said. :meth:`answers`, :meth:`segments` and :meth:`summary` read it with the smoothing
+    and the threshold of ``settings``; :meth:`reread` reads it with others, without running the model again.
 
     Attributes:
         video: the source's facts.
@@ -124,6 +36,7 @@ class Prediction:
         windows: sorted by (track, start_s).
         unseen: windows without a usable face, by start.
         faces: where each face was over time, by time.
+        portraits: small pictures of the faces, by (track, time_s); a long video has fewer than windows.
     """
 
     video: VideoInfo
@@ -133,60 +46,101 @@ class Prediction:
     settings: Settings
     windows: tuple[WindowPrediction, ...]
     unseen: tuple[Window, ...]
-    faces: tuple[FaceBox, ...]
+    faces: tuple[FaceBox, ...] = field(repr=False)
+    portraits: tuple[Portrait, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def _by_track(self) -> dict[int, list[WindowPrediction]]:
+        found: dict[int, list[WindowPrediction]] = {}
+        for window in self.windows:
+            found.setdefault(window.track, []).append(window)
+        return found
+
+    @cached_property
+    def _answered(self) -> dict[int, tuple[Answer, ...]]:
+        """Of all faces; tables, page and summary ask for them several times each."""
+        smoothing, least = self.settings.smoothing_s, self.settings.min_confidence
+        return {track: answers_of(own, self.labels, smoothing, least) for track, own in self._by_track.items()}
 
     def tracks(self) -> tuple[int, ...]:
         """The faces that were judged at least once, in order."""
-        return tuple(sorted({window.track for window in self.windows}))
+        return tuple(sorted(self._by_track))
+
+    def answers(self, track: int) -> tuple[Answer, ...]:
+        """What is said of each window of a face, by start: smoothed, and "unsure" where no class is probable enough.
+
+        Args:
+            track: one of :meth:`tracks`; any other number has no answers.
+        """
+        return self._answered.get(track, ())
 
     def segments(self, track: int) -> tuple[Segment, ...]:
-        """Consecutive windows of one label merged into spans that never overlap.
-
-        Windows overlap when the hop is shorter than the window. Each window is then given the time up to the middle
-        of its overlap with the next one, so a change of expression is placed at that middle. A gap between two windows
-        (the face was away) ends a span, whatever the labels.
+        """Consecutive answers of one label merged into spans that never overlap; a gap always ends a span.
 
         Args:
             track: one of :meth:`tracks`; any other number has no segments.
         """
-        windows = sorted((w for w in self.windows if w.track == track), key=lambda window: window.start_s)
-        segments: list[Segment] = []
-        merged: list[WindowPrediction] = []
-        start = end = 0.0
-        for window, (own_start, own_end) in zip(windows, _own_time(windows), strict=True):
-            if merged and (merged[-1].label != window.label or own_start != end):
-                segments.append(_merge(merged, start, end))
-                merged = []
-            start = start if merged else own_start
-            end = own_end
-            merged.append(window)
-        return (*segments, _merge(merged, start, end)) if merged else ()
+        return segments_of(self.answers(track))
 
-    def save(self, directory: str | Path) -> tuple[Path, Path]:
-        """Write ``predictions.csv`` and ``predictions.json`` into ``directory`` (made when missing).
+    def summary(self, track: int) -> TrackSummary:
+        """Time share of each expression, transitions and strongest moments of a face.
+
+        Raises:
+            ConfigError: the face was never judged.
+        """
+        return summarise(track, self.answers(track), self.segments(track))
+
+    def reread(self, *, smoothing_s: float | None = None, min_confidence: float | None = None) -> "Prediction":
+        """The same windows under another smoothing or threshold (``None`` keeps the present one).
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        now = self.settings
+        smoothing = now.smoothing_s if smoothing_s is None else smoothing_s
+        confidence = now.min_confidence if min_confidence is None else min_confidence
+        return replace(self, settings=replace(now, smoothing_s=smoothing, min_confidence=confidence))
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The rows of ``predictions.csv`` as a table, with missing values where a window could not be judged.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        from maedfer.report.frames import to_pandas  # pandas is an extra
+
+        return to_pandas(self)
+
+    def plot(self, track: int | None = None) -> "Figure":
+        """A figure of the probabilities over time, one panel a face.
+
+        Args:
+            track: only this face; ``None``: all.
+
+        Raises:
+            ConfigError: matplotlib is not installed, or there is no such face.
+        """
+        from maedfer.report.figure import plot  # matplotlib is an extra
+
+        return plot(self, track)
+
+    def save(self, directory: str | Path, formats: "Sequence[Format]" = ("csv", "json", "html")) -> tuple[Path, ...]:
+        """Write the prediction into ``directory`` (made when missing).
+
+        Args:
+            directory: where ``predictions.csv``, ``predictions.json``, ``predictions.parquet``, ``report.html`` and
+                ``annotated.mp4`` appear, each whole or not at all.
+            formats: which of them: ``"csv"``, ``"json"``, ``"parquet"``, ``"html"``, ``"mp4"``. The last
+                reads the video again.
 
         Returns:
-            The two paths.
+            The paths, in the order of ``formats``.
 
         Raises:
             OutputError: the folder cannot be made or written.
+            ConfigError: a format's library is not installed.
+            DecodeError: ``"mp4"``, and the video is no longer there.
         """
-        from maedfer.report.tables import write_csv, write_json  # tables are written from this class
+        from maedfer.report.files import save  # files are written from this class
 
-        folder = Path(directory)
-        return write_csv(self, folder / "predictions.csv"), write_json(self, folder / "predictions.json")
-
-
-def _own_time(windows: list[WindowPrediction]) -> list[tuple[float, float]]:
-    """The time that belongs to each window alone: neighbours share their overlap, half each."""
-    starts = [window.start_s for window in windows]
-    ends = [window.end_s for window in windows]
-    for position, (window, following) in enumerate(itertools.pairwise(windows)):
-        if following.start_s <= window.end_s + _TOUCHING_S:
-            ends[position] = starts[position + 1] = (window.end_s + following.start_s) / 2
-    return list(zip(starts, ends, strict=True))
-
-
-def _merge(windows: list[WindowPrediction], start_s: float, end_s: float) -> Segment:
-    confidence = sum(window.confidence for window in windows) / len(windows)
-    return Segment(windows[0].track, start_s, end_s, windows[0].label, confidence)
+        return save(self, Path(directory), formats)

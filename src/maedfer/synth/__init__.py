@@ -8,17 +8,21 @@ Needs ``pip install "maedfer[synth]"`` and an EGL driver (``apt-get install libe
 
 from maedfer.synth.clips import ClipSpec, draw_spec, render_clip
 from maedfer.synth.corpus import load_rig, synthesize
+from maedfer.synth.encounters import Encounter, EncounterKind, render_encounter
 from maedfer.synth.render import Renderer
 from maedfer.synth.sample import Scene, TruthRow, render_scene, write_sample
 
 __all__ = [
     "ClipSpec",
+    "Encounter",
+    "EncounterKind",
     "Renderer",
     "Scene",
     "TruthRow",
     "draw_spec",
     "load_rig",
     "render_clip",
+    "render_encounter",
     "render_scene",
     "synthesize",
     "write_sample",

@@ -17,15 +17,14 @@ from maedfer.synth.corpus import load_rig
 from maedfer.synth.dynamics import Bout, Life
 from maedfer.synth.expressions import apex_weights
 from maedfer.synth.head import Head
-from maedfer.synth.render import Placement, Renderer, place_points, rotation
-from maedfer.synth.rig import Rig
-from maedfer.synth.scene import Camera, Lighting, backdrop, draw_lighting, shoot
+from maedfer.synth.render import Placement, rotation
+from maedfer.synth.scene import backdrop, draw_lighting
+from maedfer.synth.stage import Actor, face_box, film
 from maedfer.video.encode import write_video
 
 __all__ = ["Scene", "TruthRow", "render_scene", "write_sample"]
 
 _REST_S, _BOUT_S, _RAMP_S = 1.0, 2.8, 0.4
-_POSED_AT_ONCE = 16
 # A second set of people than the clips', should anyone render both with one seed.
 _SUBJECT_FROM = 1_000_000
 
@@ -62,16 +61,6 @@ class Scene:
     truth: tuple[TruthRow, ...]
     boxes: Float64[np.ndarray, "F T 4"]
     fps: float
-
-
-@dataclass(frozen=True)
-class _Actor:
-    """One face of the scene with its whole performance."""
-
-    head: Head
-    weights: Float32[np.ndarray, "T K"]
-    places: list[Placement]
-    lighting: Lighting
 
 
 def render_scene(
@@ -115,8 +104,8 @@ def render_scene(
     across = [((face + 0.5) / faces - 0.5) * width / height for face in range(faces)]
     actors = [_rehearse(rng, head_of(model, seed, _SUBJECT_FROM + f), plans[f], times, across[f]) for f in range(faces)]
     truth = tuple(row for face, plan in enumerate(plans) for row in _truth(face, plan, seconds))
-    boxes = np.stack([[_box(a.head, at, width, height) for at in a.places] for a in actors])
-    return Scene(_film(actors, backdrop(rng, height, width), model, rng), truth, boxes, fps)
+    boxes = np.stack([[face_box(a.head, at, width, height) for at in a.places] for a in actors])
+    return Scene(film(actors, backdrop(rng, height, width), model, rng), truth, boxes, fps)
 
 
 def write_sample(out_dir: Path, seed: int, *, rig: str = "anny") -> tuple[Path, Path]:
@@ -150,12 +139,12 @@ def _schedule(rng: np.random.Generator, labels: list[str], seconds: float) -> li
 
 def _rehearse(
     rng: np.random.Generator, head: Head, plan: list[tuple[str, Bout]], times: Float64[np.ndarray, "T"], across: float
-) -> _Actor:
+) -> Actor:
     """All that one person does in the scene."""
     life = Life(rng, float(times[-1]), talk=0.0)
     weights = _act(rng, life, plan, times)
     lighting = draw_lighting(rng, float(head.person.skin.mean()))
-    return _Actor(head, weights, _stand(rng, head, life.head(times), across), lighting)
+    return Actor(head, weights, _stand(rng, head, life.head(times), across), lighting)
 
 
 def _truth(face: int, bouts: list[tuple[str, Bout]], seconds: float) -> list[TruthRow]:
@@ -201,34 +190,3 @@ def _stand(rng: np.random.Generator, head: Head, motion: Float64[np.ndarray, "T 
         )
         for t in motion
     ]
-
-
-def _box(head: Head, at: Placement, width: int, height: int) -> Float64[np.ndarray, "4"]:
-    """The face's box in pixels: from the middle of the forehead to the chin, from temple to temple."""
-    chin = head.base[head.marks[3]]
-    corners = np.array([[-0.95, 0, 0.1], [0.95, 0, 0.1], [0, 0.75, 0.4], [chin[0], chin[1], chin[2]]], np.float32)
-    points = place_points(corners, at, width, height)
-    return np.concatenate([points.min(0), points.max(0)])
-
-
-def _film(
-    actors: list[_Actor], background: UInt8[np.ndarray, "H W 3"], rig: Rig, rng: np.random.Generator
-) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The pictures, posed a few at a time so that memory does not grow with the scene."""
-    height, width = background.shape[:2]
-    camera = Camera(grey=False, gain=np.ones(3, np.float32), blur=0.0, noise=0.8, shrink=1.0, crf=0)
-    renderer = Renderer(rig, width, height)
-    try:
-        renderer.load([actor.head for actor in actors])
-        for start in range(0, len(actors[0].weights), _POSED_AT_ONCE):
-            part = slice(start, start + _POSED_AT_ONCE)
-            posed = [actor.head.pose(actor.weights[part]) for actor in actors]
-            folds = [actor.head.folds(actor.weights[part]) for actor in actors]
-            for t in range(len(posed[0])):
-                faces = [
-                    (actor.head, posed[k][t], folds[k][t], actor.places[start + t], actor.lighting)
-                    for k, actor in enumerate(actors)
-                ]
-                yield shoot(renderer.draw(faces, background), camera, rng)
-    finally:
-        renderer.close()

@@ -1,16 +1,15 @@
-"""One file opened through PyAV: its pictures in the order shown, with true times, past damage and silly time stamps."""
+"""The pictures of one file or address in the order shown, with true times, past damage and silly time stamps."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from maedfer.errors import DecodeError
-from maedfer.video.picture import MAX_PIXELS, Picture
+from maedfer.video.opening import REMEDY, Opened, opened
+from maedfer.video.picture import Picture
+from maedfer.video.source import shown
 from maedfer.video.types import VideoInfo
 
 __all__ = ["MAX_HOLD_S", "file_info", "file_pictures"]
@@ -20,21 +19,17 @@ MAX_HOLD_S = 3600.0
 # Decoding forward is cheaper than a seek that lands on a key frame just before.
 _SEEK_FROM_S = 2.0
 _MAX_BROKEN_PACKETS = 256
-# ffmpeg draws text files as terminal screens; nobody films those.
-_TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
-_OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
-_REMEDY = "check that the file plays, or convert it: ffmpeg -i INPUT -c:v libx264 output.mp4"
 
 
-def file_info(path: Path) -> VideoInfo:
-    """Facts about one video or image file; decodes its first picture. Raises :class:`DecodeError`."""
-    with _opened(path) as (container, stream):
-        picture = next(_pictures(path, container, stream, 0.0))
+def file_info(source: Path | str) -> VideoInfo:
+    """Facts about one video or image file, or an address; decodes its first picture. Raises :class:`DecodeError`."""
+    with opened(source) as (container, stream):
+        picture = next(_pictures(source, (container, stream), 0.0))
         width, height = picture.size()
         still = container.format.name == "image2" or container.format.name.endswith("_pipe")
         rate = stream.average_rate or stream.guessed_rate
         return VideoInfo(
-            path=path,
+            source=shown(source),
             width=width,
             height=height,
             duration_s=None if still else _duration(container, stream),
@@ -44,16 +39,16 @@ def file_info(path: Path) -> VideoInfo:
         )
 
 
-def file_pictures(path: Path, start_s: float = 0.0) -> Iterator[Picture]:
-    """Pictures of one video or image file in the order shown, from the last key frame before ``start_s`` at the latest.
+def file_pictures(source: Path | str, start_s: float = 0.0) -> Iterator[Picture]:
+    """Pictures of one file or address in the order shown, from the last key frame before ``start_s`` at the latest.
 
     Damage inside is stepped over: what can be decoded is delivered with its own time.
 
     Raises:
         DecodeError: the file holds no picture that can be decoded.
     """
-    with _opened(path) as (container, stream):
-        yield from _pictures(path, container, stream, start_s)
+    with opened(source) as found:
+        yield from _pictures(source, found, start_s)
 
 
 class _Clock:
@@ -85,51 +80,25 @@ class _Clock:
         self.last = None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    if path.stat().st_size == 0:
-        raise DecodeError(f"{path}: expected a video or image, got an empty file; was the download interrupted?")
-    try:
-        container = av.open(str(path.absolute()), options=dict(_OPTIONS), metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as error:
-        what = f"{path}: expected a video or image, got something else or a broken file ({error.strerror})"
-        raise DecodeError(f"{what}; {_REMEDY}") from error
-    with container:
-        streams = [s for s in container.streams.video if s.codec_context is not None and not _is_cover(s)]
-        if not streams:
-            found = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise DecodeError(f"{path}: expected a video stream, got only {found}; give a file with pictures")
-        stream = streams[0]
-        if stream.codec_context.name in _TEXT_CODECS:
-            raise DecodeError(f"{path}: expected a video or image, got a text file; {_REMEDY}")
-        stream.codec_context.options = dict(_OPTIONS)
-        stream.thread_type = "AUTO"
-        # Threads cost more than they save on small pictures; data preparation runs one process a core instead.
-        small = stream.codec_context.width * stream.codec_context.height <= 320 * 240
-        stream.codec_context.thread_count = 1 if small else min(4, os.cpu_count() or 1)
-        yield container, stream
-
-
-def _pictures(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, start_s: float
-) -> Iterator[Picture]:
+def _pictures(source: Path | str, found: Opened, start_s: float) -> Iterator[Picture]:
+    container, stream = found
     clock = _Clock(_nominal(stream))
     reformatter = VideoReformatter()
-    aspect = _pixel_aspect(stream)
+    aspect, origin = _pixel_aspect(stream), shown(source)
 
     def picture(raw: av.VideoFrame, time_s: float) -> Picture:
         length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else clock.nominal_s
-        return Picture(time_s, min(length, MAX_HOLD_S), raw, aspect, path, reformatter)
+        return Picture(time_s, min(length, MAX_HOLD_S), raw, aspect, origin, reformatter)
 
     frames = _decoded(container, stream)
     first = next(frames, None)
     if first is None:
-        raise DecodeError(f"{path}: expected at least one picture, none could be decoded; {_REMEDY}")
+        raise DecodeError(f"{origin}: expected at least one picture, none could be decoded; {REMEDY}")
     opening = picture(first, clock.tick(_stamp(first)))
     if start_s >= _SEEK_FROM_S and clock.origin is not None:
         landed = _sought(container, stream, clock.origin + start_s)
         if landed is None:
-            yield from file_pictures(path)
+            yield from file_pictures(source)
             return
         frames, frame = landed
         clock.jump()
@@ -189,10 +158,6 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     else:
         seconds = (container.duration or 0) / 1_000_000
     return seconds if seconds > 0 else None
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _pixel_aspect(stream: av.VideoStream) -> float:

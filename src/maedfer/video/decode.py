@@ -1,4 +1,5 @@
-"""Any source of pictures in, :class:`~maedfer.video.types.Frame` values out: a file, a folder of frames, one image.
+"""Any source of pictures in, :class:`~maedfer.video.types.Frame` values out: a file, a folder of frames, one
+image, an address.
 
 Sampling is by time, not by counting: asked for ``rate`` pictures a second, :func:`read_frames` gives what is on screen
 at the instants ``start_s + k / rate``, so that the same scene filmed at 25, 60 or a varying number of frames a second
@@ -6,7 +7,6 @@ gives the same clip.
 """
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,9 @@ from typing import TypeVar
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.container import MAX_HOLD_S, file_info, file_pictures
 from maedfer.video.encode import write_video
+from maedfer.video.find import frames_in
 from maedfer.video.picture import Picture
+from maedfer.video.source import STDIN, is_url
 from maedfer.video.types import Frame, VideoInfo
 
 __all__ = ["probe", "read_frames", "sample_by_time", "write_video"]
@@ -23,33 +25,35 @@ T = TypeVar("T")
 
 # Containers round times to milliseconds: a picture stamped 0.5 ms late is still the one meant.
 _EPSILON_S = 1e-3
-_IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 
 
-def probe(path: Path, *, folder_fps: float = 25.0) -> VideoInfo:
-    """Facts about a video file, an image or a folder of frames; decodes its first picture.
+def probe(source: Path | str, *, folder_fps: float = 25.0) -> VideoInfo:
+    """Facts about a video file, an image, a folder of frames or an address; decodes its first picture.
 
     Width and height are those of the frames that :func:`read_frames` gives without ``max_side``.
 
     Args:
-        path: a file, or a folder whose images are the frames in natural order of their names.
+        source: a file, a folder whose images are the frames in natural order of their names, or an address that ffmpeg
+            opens (``https://``, ``rtsp://``; see :data:`maedfer.video.source.URL_SCHEMES`).
         folder_fps: frames per second of a folder; files tell their own.
 
     Raises:
         DecodeError: nothing there can be read as pictures.
         ConfigError: ``folder_fps`` is not a positive number.
     """
-    path = Path(path)
     _check_positive("folder_fps", folder_fps)
-    if not path.is_dir():
-        return file_info(_existing(path))
-    images = _images(path)
+    place = _existing(source)
+    if isinstance(place, str) or not place.is_dir():
+        return file_info(place)
+    images = frames_in(place)
     first = file_info(images[0])
-    return VideoInfo(path, first.width, first.height, len(images) / folder_fps, folder_fps, "images", first.rotation)
+    return VideoInfo(
+        str(place), first.width, first.height, len(images) / folder_fps, folder_fps, "images", first.rotation
+    )
 
 
 def read_frames(
-    path: Path,
+    source: Path | str,
     *,
     rate: float | None = None,
     start_s: float = 0.0,
@@ -57,10 +61,11 @@ def read_frames(
     max_side: int | None = None,
     folder_fps: float = 25.0,
 ) -> Iterator[Frame]:
-    """Stream the frames of a video file, an image or a folder of frames, as RGB, upright, with square pixels.
+    """Stream the frames of a video file, an image, a folder of frames or an address: RGB, upright, square pixels.
 
     Args:
-        path: a file, or a folder whose images are the frames in natural order of their names.
+        source: a file, a folder whose images are the frames in natural order of their names, or an address that ffmpeg
+            opens (``https://``, ``rtsp://``; see :data:`maedfer.video.source.URL_SCHEMES`).
         rate: sampled instants per second; each Frame is what is on screen at its instant, and ``time_s`` is the
             instant. ``None`` gives every frame with its own time.
         start_s: the first instant, seconds after the first frame of the video.
@@ -75,7 +80,6 @@ def read_frames(
         DecodeError: nothing can be decoded; damage after the first good frame only ends the stream or holds a frame.
         ConfigError: a setting is out of its range.
     """
-    path = Path(path)
     _check_positive("folder_fps", folder_fps)
     if rate is not None:
         _check_positive("rate", rate)
@@ -83,10 +87,11 @@ def read_frames(
         raise ConfigError(f"expected 0 <= start_s < end_s, got start_s={start_s}, end_s={end_s}; correct the span")
     if max_side is not None and max_side < 1:
         raise ConfigError(f"expected max_side of at least 1 pixel, got {max_side}; leave it out for full size")
-    if path.is_dir():
-        pictures = _folder_pictures(_images(path), folder_fps)
+    place = _existing(source)
+    if isinstance(place, Path) and place.is_dir():
+        pictures = _folder_pictures(frames_in(place), folder_fps)
     else:
-        pictures = _file_pictures(_existing(path), start_s)
+        pictures = _file_pictures(place, start_s)
     if rate is None:
         return _every(pictures, start_s, end_s, max_side)
     return _sampled(sample_by_time(pictures, rate, start_s, end_s), max_side)
@@ -139,8 +144,8 @@ def _every(
             yield Frame(time_s, picture.rgb(max_side))
 
 
-def _file_pictures(path: Path, start_s: float) -> Iterator[tuple[float, float, Picture]]:
-    return ((picture.time_s, picture.duration_s, picture) for picture in file_pictures(path, start_s))
+def _file_pictures(source: Path | str, start_s: float) -> Iterator[tuple[float, float, Picture]]:
+    return ((picture.time_s, picture.duration_s, picture) for picture in file_pictures(source, start_s))
 
 
 def _folder_pictures(images: list[Path], fps: float) -> Iterator[tuple[float, float, Picture]]:
@@ -148,27 +153,19 @@ def _folder_pictures(images: list[Path], fps: float) -> Iterator[tuple[float, fl
         yield index / fps, min(1 / fps, MAX_HOLD_S), next(file_pictures(image))
 
 
-def _images(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES and not p.name.startswith(".")]
-    images = [p for p in found if p.is_file()]
-    if not images:
-        raise DecodeError(
-            f"{folder}: expected a folder of frames, found no image in it; give a video file, or frames named "
-            f"like 0001.png ({', '.join(sorted(_IMAGE_SUFFIXES))})"
-        )
-    return sorted(images, key=lambda p: _natural(p.name))
-
-
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sort key under which ``frame_10`` follows ``frame_9``; the name itself decides between 1 and 01."""
-    parts = re.split(r"(\d+)", name.casefold(), flags=re.ASCII)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise DecodeError(f"{path}: expected a video, an image or a folder of frames, found nothing; check the path")
-    if not path.is_file():
+def _existing(source: Path | str) -> Path | str:
+    """An address as it is, anything else as the path of a file or folder that is there."""
+    if is_url(source):
+        return source
+    path = Path(source)
+    try:
+        there, regular = path.exists(), path.is_file() or path.is_dir()
+    except OSError as error:  # a name too long for any file, a folder that may not be entered
+        raise DecodeError(f"{path}: expected a path that can be looked up, got: {error.strerror}") from error
+    if not there:
+        remedy = "save standard input to a file first" if str(source) == STDIN else "check the path"
+        raise DecodeError(f"{path}: expected a video, an image or a folder of frames, found nothing; {remedy}")
+    if not regular:
         raise DecodeError(f"{path}: expected a file or a folder, got a device or pipe; save the video to a file first")
     return path
 

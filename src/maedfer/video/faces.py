@@ -10,45 +10,32 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError, DecodeError
+from maedfer.video.ahead import ahead
+from maedfer.video.appearance import appearance
 from maedfer.video.clips import PAPER_CLIP, ClipSpec, WindowPlan, crop_pixels
-from maedfer.video.crop import crop_clip, usable
 from maedfer.video.cuts import CutDetector
-from maedfer.video.decode import probe, read_frames, sample_by_time
+from maedfer.video.decode import probe, read_frames
 from maedfer.video.detect import FaceDetector
+from maedfer.video.given import bounded, sampled
+from maedfer.video.search import FaceSearch
 from maedfer.video.track import TENTATIVE_GAP_S, Tracker
-from maedfer.video.types import Clip, Frame, TrackedFace, VideoInfo, Window
+from maedfer.video.types import Clip, FaceWindow, Frame, TrackedFace, VideoInfo, Window
 
-__all__ = ["FaceClips", "FaceStream", "FaceWindow", "crop_clip"]
+__all__ = ["FaceClips", "FaceStream"]
 
-
-@dataclass(frozen=True)
-class FaceWindow:
-    """Everything about one window of time.
-
-    Attributes:
-        start_s: seconds.
-        end_s: seconds, cut at the video's end.
-        clips: one for each face seen often enough, by track.
-        gaps: one for each track seen too rarely; or a single one with ``track=None`` when no face was there at all.
-        faces: sightings not given with an earlier window, by time, in pixels of the source (``VideoInfo.width``).
-            Together the windows of a video give every sighting once.
-    """
-
-    start_s: float
-    end_s: float
-    clips: list[Clip]
-    gaps: list[Window]
-    faces: list[TrackedFace]
+# Pictures decoded while the last ones are searched for faces; as bounded as the window itself.
+_DECODED_AHEAD = 8
+# Pixels on the short side of what the cut detector gets to see.
+_CUT_SIDE = 120
 
 
 class FaceClips:
@@ -63,6 +50,13 @@ class FaceClips:
         max_gap_s: a face unseen for longer comes back as a new track.
         min_hits: sightings that make a track.
         max_side: pictures are decoded at no more than this on their longer side; bounds memory.
+        min_score: detector score with which a track may begin, 0..1; fainter sightings can only continue one.
+        lookahead_s: a window is given this long after its end. ``None`` waits until no gap at its end can close any
+            more. 0 is for live use, with what is known as the window ends: a gap then open is not bridged, the last
+            landmarks are smoothed from one side, and a face that came within the last ``min_hits`` instants is missing
+            from the window's clips (its sightings are given with the next one).
+        full_search_s: seconds between two searches of the whole picture, in between only the places of known faces are
+            searched: the most that a face in the middle of a shot may appear late. 0 searches all of every picture.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -79,6 +73,9 @@ class FaceClips:
         max_gap_s: float = 1.28,
         min_hits: int = 3,
         max_side: int = 1280,
+        min_score: float = 0.5,
+        lookahead_s: float | None = None,
+        full_search_s: float = 0.64,
     ) -> None:
         if not 0 < min_coverage <= 1:
             raise ConfigError(f"expected min_coverage above 0 and up to 1, got {min_coverage}; 0.5 is common")
@@ -92,53 +89,81 @@ class FaceClips:
                 f"expected max_side of 32 pixels or more and min_face_px of 1 or more, got {max_side} and "
                 f"{min_face_px}; 1280 and 16 are common"
             )
+        if not 0 <= min_score <= 1 or not 0 <= full_search_s <= 10:
+            raise ConfigError(
+                f"expected min_score in 0..1 and full_search_s in 0..10 seconds, got {min_score} and {full_search_s}; "
+                "0.5 and 0.64 are common"
+            )
+        if lookahead_s is not None and not 0 <= lookahead_s <= 10:
+            raise ConfigError(f"expected lookahead_s in 0..10 seconds or None, got {lookahead_s}; 0 suits live video")
         WindowPlan(spec, hop_s)
         self.detector, self.spec, self.hop_s, self.min_coverage = detector, spec, hop_s, min_coverage
         self.min_face_px, self.max_gap_s, self.min_hits, self.max_side = min_face_px, max_gap_s, min_hits, max_side
+        self.min_score, self.lookahead_s, self.full_search_s = min_score, lookahead_s, full_search_s
 
-    def stream(self, source: Path | Iterable[Frame]) -> "FaceStream":
-        """Begin with a video file, an image, a folder of frames, or frames from elsewhere (a camera) in order of time.
+    def stream(self, source: Path | str | Iterable[Frame], *, even: bool = False) -> "FaceStream":
+        """Begin with a video file, an image, a folder of frames, a URL, or frames from elsewhere in order of time.
+
+        Frames from elsewhere (a camera) are looked at where the stream is iterated; files are decoded in a thread of
+        their own, some pictures ahead. Pixels of a frame must not be changed after it was given.
 
         Raises:
             DecodeError: the source cannot be read; at once where the first picture tells, else while iterating.
         """
-        return FaceStream(self, source)
+        return FaceStream(self, source, even=even)
 
 
 class FaceStream:
     """One pass over one video. Iterate once; windows come in order of time, each as soon as it is certain.
 
-    A window is certain ``max_gap_s`` after its end, when gaps at its end can no longer close.
+    A window is certain ``max_gap_s`` after its end, when gaps at its end can no longer close; ``lookahead_s`` gives it
+    sooner. May be iterated in another thread than the one that made it.
 
     Attributes:
         info: facts about the source; ``None`` for frames from elsewhere.
         duration_s: seconds decoded so far; after the last window, the video's length.
     """
 
-    def __init__(self, settings: FaceClips, source: Path | Iterable[Frame]) -> None:
+    def __init__(self, settings: FaceClips, source: Path | str | Iterable[Frame], *, even: bool = False) -> None:
         self._settings = settings
         rate, spec = settings.spec.rate, settings.spec
         if isinstance(source, (str, Path)):
-            self.info: VideoInfo | None = probe(Path(source))
-            self._frames = read_frames(Path(source), rate=rate, max_side=settings.max_side)
+            self.info: VideoInfo | None = probe(source)
+            frames = read_frames(source, rate=rate, max_side=settings.max_side)
+            self._frames: Generator[Frame, None, None] = ahead(frames, _DECODED_AHEAD)
         else:
             self.info = None
-            self._frames = _sampled(source, rate)
+            self._frames = (frame for frame in source) if even else sampled(source, rate)
         self.duration_s = 0.0
-        self._tracker = Tracker(max_gap_s=settings.max_gap_s, min_hits=settings.min_hits)
+        self._search = FaceSearch(
+            settings.detector,
+            full_search_s=settings.full_search_s,
+            min_score=settings.min_score,
+            max_gap_s=settings.max_gap_s,
+            min_face_px=settings.min_face_px,
+        )
+        self._tracker = Tracker(
+            max_gap_s=settings.max_gap_s, min_hits=settings.min_hits, start_score=settings.min_score
+        )
         self._cuts, self._plan = CutDetector(), WindowPlan(spec, settings.hop_s)
         longest = max(settings.max_gap_s, (settings.min_hits - 1) * TENTATIVE_GAP_S)
-        self._lookahead = math.ceil(longest * rate - 1e-6)
+        self._memory = math.ceil(longest * rate - 1e-6)
+        ahead_s = longest if settings.lookahead_s is None else settings.lookahead_s
+        self._lookahead = math.ceil(ahead_s * rate - 1e-6)
         self._pictures: deque[Frame] = deque(maxlen=spec.num_frames + self._lookahead)
         self._marks: dict[int, dict[int, Float[np.ndarray, "5 2"]]] = {}
         self._faces: list[TrackedFace] = []
         self._instants, self._first_s = 0, 0.0
+        self._given: UInt8[np.ndarray, "H W 3"] | None = None
 
     def __iter__(self) -> Iterator[FaceWindow]:
-        for frame in self._frames:
-            self._take(frame)
-            for window in self._plan.complete(self._instants - self._lookahead):
-                yield self._window(window, math.inf)
+        with closing(self._frames) as frames:
+            for frame in frames:
+                while self._instants and (frame.time_s - self._time(self._instants)) * self._settings.spec.rate > 0.5:
+                    self._hold()
+                    yield from self._certain()
+                self._take(frame)
+                yield from self._certain()
         if not self._instants:
             raise DecodeError("expected at least one frame, got an empty stream; check the source of the frames")
         self._note(self._tracker.finish(), 1.0)
@@ -148,14 +173,29 @@ class FaceStream:
             last = index == len(windows) - 1
             yield self._window(window, self.duration_s, everything=last)
 
+    def _certain(self) -> Iterator[FaceWindow]:
+        for window in self._plan.complete(self._instants - self._lookahead):
+            yield self._window(window, math.inf)
+
+    def _hold(self) -> None:
+        """An instant that nobody saw: the last picture stands still, and no face counts as seen."""
+        self._pictures.append(self._pictures[-1])
+        self._instants += 1
+
     def _take(self, frame: Frame) -> None:
-        image = _bounded(frame, self._settings.max_side)
+        held = self._given is frame.image
+        image = self._pictures[-1].image if held else bounded(frame.image, self._settings.max_side)
+        self._given = frame.image
         width = frame.image.shape[1] if self.info is None else self.info.width
         scale = width / image.shape[1]
         if not self._instants:
             self._first_s = frame.time_s
-        faces = [face for face in self._settings.detector.detect(image) if usable(face, self._settings.min_face_px)]
-        self._note(self._tracker.update(frame.time_s, faces, cut=self._cuts.update(image)), scale)
+        # For a thumbnail some of the pixels are enough, and its price would be that of the decoder otherwise.
+        step = max(1, min(image.shape[:2]) // _CUT_SIDE)
+        cut = self._cuts.update(np.ascontiguousarray(image[::step, ::step]))
+        faces = self._search.find(frame.time_s, image, cut=cut)
+        looks = [appearance(image, face) for face in faces]
+        self._note(self._tracker.update(frame.time_s, faces, cut=cut, looks=looks), scale)
         self._pictures.append(Frame(frame.time_s, image))
         self._instants += 1
         self.duration_s = self._first_s + self._instants / self._settings.spec.rate
@@ -189,7 +229,7 @@ class FaceStream:
         until_s = math.inf if everything else self._time(window.stop) - 0.5 / self._settings.spec.rate
         faces = sorted((f for f in self._faces if f.time_s < until_s), key=lambda f: (f.time_s, f.track))
         self._faces = [f for f in self._faces if f.time_s >= until_s]
-        self._forget(window.start - self._lookahead)
+        self._forget(window.start - self._memory)
         return FaceWindow(start_s, end_s, clips, gaps, faces)
 
     def _forget(self, before: int) -> None:
@@ -206,24 +246,3 @@ class FaceStream:
         said = None if self.info is None else self.info.duration_s
         latest, earliest = self._time(instants), self._time(instants - 1)
         return said if said is not None and earliest < said < latest else latest
-
-
-def _sampled(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
-    """Frames from elsewhere at even instants, counted from the first one's time."""
-    rest = iter(frames)
-    first = next(rest, None)
-    if first is None:
-        return
-    shown = ((frame.time_s, 0.0, frame) for frame in chain([first], rest))
-    for instant, frame in sample_by_time(shown, rate, first.time_s):
-        yield Frame(instant, frame.image)
-
-
-def _bounded(frame: Frame, max_side: int) -> np.ndarray:
-    scale = max_side / max(frame.image.shape[:2])
-    if scale >= 1:
-        return frame.image
-    height, width = frame.image.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small: np.ndarray = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
-    return small

@@ -31,7 +31,7 @@ class Picture:
         duration_s: how long it is shown, as far as the file says.
         raw: the decoder's frame.
         aspect: width of a pixel over its height.
-        path: where it came from, for messages.
+        origin: where it came from, for messages.
         reformatter: shared by all pictures of one file, because it caches its conversion tables.
     """
 
@@ -39,7 +39,7 @@ class Picture:
     duration_s: float
     raw: av.VideoFrame
     aspect: float
-    path: Path
+    origin: Path | str
     reformatter: VideoReformatter
 
     def size(self) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class Picture:
         try:
             picture = self.reformatter.reformat(self.raw, width, height, "rgb24", interpolation=method, threads=1)
         except av.error.FFmpegError as error:
-            raise DecodeError(f"{self.path}: a {self.raw.format.name} picture cannot become RGB ({error})") from error
+            raise DecodeError(f"{self.origin}: a {self.raw.format.name} picture cannot become RGB ({error})") from error
         return _turn(picture.to_ndarray(), _orientation(self.raw))
 
     def _stretched(self) -> tuple[int, int]:
@@ -70,7 +70,7 @@ class Picture:
         width = max(1, round(width * self.aspect))
         if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
             raise DecodeError(
-                f"{self.path}: expected at most {MAX_SIDE} pixels a side and {MAX_PIXELS} in all, "
+                f"{self.origin}: expected at most {MAX_SIDE} pixels a side and {MAX_PIXELS} in all, "
                 f"got {width}x{height}; make it smaller: ffmpeg -i INPUT -vf scale=1920:-2 output.mp4"
             )
         return width, height

@@ -1,12 +1,11 @@
 """The values that travel between the rooms of :mod:`maedfer.video`. NumPy only."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-__all__ = ["Clip", "Face", "Frame", "TrackedFace", "VideoInfo", "Window"]
+__all__ = ["Clip", "Face", "FaceWindow", "Frame", "TrackedFace", "VideoInfo", "Window"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +13,7 @@ class VideoInfo:
     """Facts about a source, as far as its container tells them.
 
     Attributes:
-        path: the file or folder.
+        source: the file or folder as it was asked for, the URL without its password, or a word for frames in memory.
         width: pixels as shown: after the rotation of the metadata, and stretched to square pixels.
         height: pixels as shown.
         duration_s: seconds by the container; ``None`` when it does not say (only decoding tells).
@@ -23,7 +22,7 @@ class VideoInfo:
         rotation: degrees clockwise that were applied: 0, 90, 180 or 270.
     """
 
-    path: Path
+    source: str
     width: int
     height: int
     duration_s: float | None
@@ -104,3 +103,23 @@ class Clip:
     end_s: float
     pixels: UInt8[np.ndarray, "3 T H W"]
     coverage: float
+
+
+@dataclass(frozen=True)
+class FaceWindow:
+    """Everything about one window of time.
+
+    Attributes:
+        start_s: seconds.
+        end_s: seconds, cut at the video's end.
+        clips: one for each face seen often enough, by track.
+        gaps: one for each track seen too rarely; or a single one with ``track=None`` when no face was there at all.
+        faces: sightings not given with an earlier window, by time, in pixels of the source (``VideoInfo.width``).
+            Together the windows of a video give every sighting once.
+    """
+
+    start_s: float
+    end_s: float
+    clips: list[Clip]
+    gaps: list[Window]
+    faces: list[TrackedFace]

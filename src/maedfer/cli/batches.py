@@ -1,0 +1,157 @@
+"""What ``maedfer predict`` and ``maedfer embed`` do with each of their videos, and what they say about it."""
+
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+from rich.console import Console
+from rich.markup import escape
+
+from maedfer.batch import Facts, Outcome, Work, process, write_list
+from maedfer.cli.console import Bar, complain, progress_bar
+from maedfer.errors import MaedferError
+from maedfer.output import require_writable
+from maedfer.predict import Predictor, Progress
+from maedfer.report import FILE_NAMES, Format, Prediction, TruthSpan, print_prediction
+from maedfer.video.find import FoundVideo, find_videos
+from maedfer.video.source import shown
+
+__all__ = ["EmbeddingWork", "PredictionWork", "run_batch"]
+
+#: With more videos than this each gets one line instead of its tables.
+_TOLD_WHOLE = 3
+
+
+class PredictionWork:
+    """Predict and save; the last prediction stays at hand for the console."""
+
+    name = "predict"
+
+    def __init__(self, predictor: Predictor, formats: Sequence[Format], salvage: bool) -> None:
+        self._predictor, self._formats, self._salvage = predictor, tuple(dict.fromkeys(formats)), salvage
+        self.prediction: Prediction | None = None
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Weights, settings and formats."""
+        facts = {"settings": asdict(self._predictor.settings), "model": asdict(self._predictor.judge.identity)}
+        return facts | {"formats": self._formats, "salvage": self._salvage}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """One a format."""
+        return tuple(FILE_NAMES[name] for name in self._formats)
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """The formats that were not asked for."""
+        return tuple(file for name, file in FILE_NAMES.items() if name not in self._formats)
+
+    def run(self, source: Path | str, name: str, folder: Path, progress: Progress) -> Facts:
+        """Predict and save."""
+        found = self._predictor.predict(source, salvage=self._salvage, progress=progress)
+        self.prediction = replace(found, video=replace(found.video, source=name))
+        for chosen in self._formats:
+            # The annotated video reads the pictures again, from where they really lie.
+            (found if chosen == "mp4" else self.prediction).save(folder, (chosen,))
+        return Facts(found.duration_s, len(found.tracks()), len(found.windows))
+
+
+class EmbeddingWork:
+    """Embed and save."""
+
+    name = "embed"
+
+    def __init__(self, predictor: Predictor, suffix: Literal["npz", "parquet"], salvage: bool) -> None:
+        self._predictor, self._suffix, self._salvage = predictor, suffix, salvage
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Weights, settings and format."""
+        facts = {"settings": asdict(self._predictor.settings), "model": asdict(self._predictor.judge.identity)}
+        return facts | {"format": self._suffix, "salvage": self._salvage}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one file."""
+        return (f"embeddings.{self._suffix}",)
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """The other format."""
+        return tuple(f"embeddings.{suffix}" for suffix in ("npz", "parquet") if suffix != self._suffix)
+
+    def run(self, source: Path | str, name: str, folder: Path, progress: Progress) -> Facts:
+        """Embed and save."""
+        found = self._predictor.embed(source, salvage=self._salvage, progress=progress)
+        replace(found, video=replace(found.video, source=name)).save(folder / self.files[0])
+        duration_s = float(found.ends_s.max(initial=0.0))
+        return Facts(duration_s, len({int(track) for track in found.tracks}), len(found.tracks))
+
+
+def run_batch(arguments: Sequence[str], out: Path, work: Work, *, again: bool, truth: Sequence[TruthSpan] = ()) -> int:
+    """Do ``work`` on everything that ``arguments`` name, and say what became of it.
+
+    Returns:
+        0, or 1 when a video failed.
+    """
+    # Faces are found in one thread while the model runs; more threads in OpenCV would only take the model's cores.
+    cv2.setNumThreads(1)
+    videos = find_videos(arguments, out=out)
+    require_writable(out)
+    console = Console(soft_wrap=True)
+    outcomes: list[Outcome] = []
+    for outcome in process(videos, out, work, again=again, stdin=lambda: sys.stdin.buffer, watch=_watched):
+        outcomes.append(outcome)
+        _tell(outcome, work, console, truth, whole=len(videos) <= _TOLD_WHOLE)
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if len(videos) > 1:
+        done, kept = len(outcomes) - len(failed), sum(outcome.state == "kept" for outcome in outcomes)
+        console.print(f"{done} of {len(videos)} videos done{f', {kept} of them by an earlier run' if kept else ''}")
+        print(f"wrote {write_list(out, outcomes)}")
+        if failed:
+            print(f"{len(failed)} failed:", file=sys.stderr)
+    for outcome in failed if len(videos) > 1 else ():
+        _complain(outcome)
+    return 1 if failed else 0
+
+
+def _tell(outcome: Outcome, work: Work, console: Console, truth: Sequence[TruthSpan], *, whole: bool) -> None:
+    name = escape(shown(outcome.video.source))
+    if outcome.state == "failed":
+        if not isinstance(outcome.error, MaedferError) and outcome.error is not None:
+            traceback.print_exception(outcome.error, file=sys.stderr)
+        _complain(outcome)
+        return
+    if outcome.state == "kept":
+        console.print(f"{name}: done by an earlier run (--again repeats it): {escape(str(outcome.folder))}")
+        return
+    if whole and isinstance(work, PredictionWork) and work.prediction is not None:
+        print_prediction(work.prediction, console, truth)
+    elif outcome.facts is not None:
+        facts = outcome.facts
+        console.print(f"{name}: {facts.duration_s:.1f} s, faces: {facts.faces}, windows: {facts.windows}")
+    if whole:
+        for file in work.files:
+            print(f"wrote {outcome.folder / file}")
+
+
+def _complain(outcome: Outcome) -> None:
+    error = outcome.error
+    if isinstance(error, MaedferError):
+        complain(error)
+    else:
+        complain(
+            MaedferError(f"{shown(outcome.video.source)}: unexpected {type(error).__name__}: {error}; please report it")
+        )
+
+
+@contextmanager
+def _watched(video: FoundVideo) -> Iterator[Bar]:
+    with progress_bar(video.place.name) as bar:
+        yield bar

@@ -1,0 +1,257 @@
+"""The page as a reader has it: opened from the disk in a browser without a window, pointed at, zoomed and printed."""
+
+import base64
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from maedfer.report import ModelIdentity, Portrait, Prediction, Settings, WindowPrediction
+from maedfer.report.page import write_page
+from maedfer.video.types import VideoInfo, Window
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome is installed")
+
+LABELS = ("happy", "sad", "neutral", "angry")
+HOP_S, SPAN_S, END_S = 1.28, 2.56, 20.48
+SCREENSHOT = Path(__file__).parents[2] / "outputs" / "screenshots" / "report.png"
+
+
+def portrait(track: int, time_s: float) -> Portrait:
+    """A picture of one colour, which tells face and time."""
+    picture = np.full((72, 72, 3), (80 * track + 40, int(10 * time_s) % 256, 120), np.uint8)
+    return Portrait(track, time_s, bytes(cv2.imencode(".jpg", picture)[1]))
+
+
+def window(track: int, i: int) -> WindowPrediction:
+    """Face 0: happy, unsure, then angry; face 1: sad all the time."""
+    if track == 1:
+        probabilities = (0.1, 0.7, 0.1, 0.1)
+    else:
+        probabilities = (0.8, 0.1, 0.06, 0.04) if i < 5 else (0.3, 0.2, 0.4, 0.1) if i < 10 else (0.0, 0.05, 0.05, 0.9)
+    best = int(np.argmax(probabilities))
+    start = i * HOP_S
+    return WindowPrediction(track, start, start + SPAN_S, LABELS[best], probabilities[best], probabilities, 1.0)
+
+
+def scene() -> Prediction:
+    """Two faces for 20 s; the second is away for some windows, and is seen too rarely in one."""
+    windows = [window(0, i) for i in range(15)] + [window(1, i) for i in (*range(4), *range(9, 15))]
+    return Prediction(
+        video=VideoInfo("two <b> faces.mp4", 640, 360, END_S, 25.0, "h264", 0),
+        duration_s=END_S,
+        labels=LABELS,
+        model=ModelIdentity("default", "cd" * 32, "0.1"),
+        settings=Settings(HOP_S, SPAN_S, 0.5, "cpu", "CenterFace", smoothing_s=0.4),
+        windows=tuple(windows),
+        unseen=(Window(1, 5 * HOP_S, 5 * HOP_S + SPAN_S, 0.3),),
+        faces=(),
+        portraits=tuple(portrait(one.track, (one.start_s + one.end_s) / 2) for one in windows),
+    )
+
+
+@dataclasses.dataclass
+class Reader:
+    """An open page, and what it asked for and complained about."""
+
+    page: "sync_api.Page"
+    requests: list[str]
+    complaints: list[str]
+
+    def timeline(self, track: int) -> "sync_api.Locator":
+        return self.page.locator(f"#face-{track} svg.timeline")
+
+    def tip(self, track: int) -> "sync_api.Locator":
+        return self.page.locator(f"#face-{track} .tip")
+
+    def point_at(self, track: int, time_s: float) -> None:
+        """Move the mouse over a timeline to a time of the whole video (the plot lies between margins of 46 and 10)."""
+        self.timeline(track).scroll_into_view_if_needed()
+        box = self.timeline(track).bounding_box()
+        assert box is not None
+        self.page.mouse.move(box["x"] + 46 + (box["width"] - 56) * time_s / END_S, box["y"] + 90)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def open_page(browser: "sync_api.Browser", prediction: Prediction, folder: Path, width: int = 1280) -> Reader:
+    path = write_page(prediction, folder / "report.html")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    reader = Reader(page, [], [])
+    page.on("request", lambda request: reader.requests.append(request.url))
+    page.on("console", lambda message: reader.complaints.append(message.text))
+    page.on("pageerror", lambda error: reader.complaints.append(str(error)))
+    page.goto(path.as_uri())
+    sync_api.expect(page.locator("svg.timeline .cursor")).to_have_count(page.locator("svg.timeline").count())
+    return reader
+
+
+@pytest.fixture
+def reader(browser: "sync_api.Browser", tmp_path: Path) -> Iterator[Reader]:
+    opened = open_page(browser, scene(), tmp_path)
+    yield opened
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith("data:")] == [(tmp_path / "report.html").as_uri()]
+    opened.page.close()
+
+
+def test_each_face_has_a_timeline_and_the_name_is_only_text(reader: Reader) -> None:
+    assert reader.page.locator("h1").inner_text() == "two <b> faces.mp4"
+    for track in (0, 1):
+        assert reader.timeline(track).locator("path.area").count() >= len(LABELS)
+    labels = reader.timeline(0).locator("rect.span").evaluate_all("all => all.map(one => one.dataset.label)")
+    assert labels == [segment.label for segment in scene().segments(0)]
+    assert reader.timeline(0).locator("rect.gap").count() == 0
+    assert reader.timeline(1).locator("rect.gap").count() == 2  # in the plot, and in the bar below
+    SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
+    reader.point_at(0, 3.3)
+    reader.page.screenshot(path=SCREENSHOT, full_page=True, caret="initial")
+    assert SCREENSHOT.stat().st_size > 20_000
+
+
+def test_pointing_shows_time_answer_and_picture_on_all_faces(reader: Reader) -> None:
+    reader.point_at(0, 3.3)
+    for track, label in ((0, "happy"), (1, "sad")):
+        tip = reader.tip(track)
+        assert tip.is_visible()
+        assert abs(int(tip.get_attribute("data-time") or 0) - 3300) < 40
+        assert tip.get_attribute("data-label") == label
+        picture = tip.locator("img")
+        nearest = min((one for one in scene().portraits if one.track == track), key=lambda one: abs(one.time_s - 3.3))
+        assert picture.get_attribute("src") == "data:image/jpeg;base64," + base64.b64encode(nearest.jpeg).decode()
+        assert picture.evaluate("one => one.decode().then(() => one.naturalWidth)") == 72
+        numbers = [int(text.split()[0]) for text in tip.locator("li span:last-child").all_inner_texts()]
+        assert numbers == sorted(numbers, reverse=True)
+        assert tip.locator("li").first.inner_text().split()[0] == label
+    assert reader.timeline(0).locator(".flag-text").text_content() == "0:03.3"
+    reader.page.mouse.move(5, 5)
+    assert reader.tip(0).is_hidden()
+
+
+def test_unsure_away_and_rarely_seen_are_named(reader: Reader) -> None:
+    reader.point_at(0, 9.6)
+    assert reader.tip(0).get_attribute("data-label") == "unsure"
+    assert "not in the picture" in reader.tip(1).inner_text()
+    reader.point_at(0, 8.2)
+    assert "not judged" in reader.tip(1).inner_text()
+
+
+def test_a_click_keeps_the_moment_and_escape_lets_go(reader: Reader) -> None:
+    reader.point_at(0, 15.0)
+    reader.page.mouse.down()
+    reader.page.mouse.up()
+    reader.page.mouse.move(5, 5)
+    assert reader.tip(0).get_attribute("data-label") == "angry"
+    assert reader.tip(0).is_visible()
+    reader.timeline(0).press("Escape")
+    assert reader.tip(0).is_hidden()
+
+
+def test_lines_and_raw_values_are_one_click_away(reader: Reader) -> None:
+    curves = reader.page.locator("path.curve")
+    sync_api.expect(curves).to_have_count(0)
+    reader.page.get_by_label("Lines").check()
+    reader.page.wait_for_selector("path.curve")
+    sync_api.expect(curves).to_have_count(2 * len(LABELS))
+    assert len(set(curves.evaluate_all("all => all.map(one => one.getAttribute('stroke-dasharray'))"))) == len(LABELS)
+    smooth = curves.first.get_attribute("d")
+    reader.page.get_by_label("Raw").check()
+    sync_api.expect(curves.first).not_to_have_attribute("d", smooth or "")
+    reader.page.get_by_label("Stacked").check()
+    reader.page.wait_for_selector("path.area")
+    sync_api.expect(curves).to_have_count(0)
+
+
+def test_the_keyboard_moves_the_cursor_and_zooms(reader: Reader) -> None:
+    slider = reader.timeline(1)
+    slider.focus()
+    slider.press("ArrowRight")
+    first = int(slider.get_attribute("aria-valuenow") or 0)
+    slider.press("ArrowRight")
+    assert int(slider.get_attribute("aria-valuenow") or 0) - first == round(1000 * HOP_S)
+    assert "sad 70 %" in (slider.get_attribute("aria-valuetext") or "")
+    sync_api.expect(reader.tip(0)).to_be_visible()  # the cursor is on all faces
+    slider.press("End")
+    assert slider.get_attribute("aria-valuenow") == str(round(1000 * END_S))
+    slider.press("+")
+    sync_api.expect(reader.page.locator("#range")).to_have_text("0:10.2 – 0:20.5")
+    slider.press("0")
+    sync_api.expect(reader.page.locator("#range")).to_contain_text("whole video")
+
+
+def test_zoom_drag_and_the_map(reader: Reader) -> None:
+    page, text = reader.page, reader.page.locator("#range")
+    page.locator("#zoom-in").click()
+    sync_api.expect(reader.page.locator("#range")).to_have_text("0:05.1 – 0:15.4")
+    assert reader.page.locator("#overview .brush").count() == 1
+    reader.point_at(0, 10.0)
+    page.mouse.down()
+    box = reader.timeline(0).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 80, box["y"] + 90, steps=4)
+    page.mouse.up()
+    sync_api.expect(text).not_to_have_text("0:05.1 – 0:15.4")
+    assert text.inner_text() > "0:08"
+    before = text.inner_text()
+    reader.point_at(0, 10.0)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -150)
+    page.keyboard.up("Control")
+    sync_api.expect(text).not_to_have_text(before)
+    page.locator("#zoom-all").click()
+    sync_api.expect(reader.page.locator("#range")).to_contain_text("whole video")
+
+
+def test_a_strongest_moment_jumps_there(reader: Reader) -> None:
+    moment = scene().summary(0).strongest[0]
+    button = reader.page.locator("#face-0 .moments button").first
+    assert moment.label in button.inner_text()
+    button.click()
+    assert abs(int(reader.tip(0).get_attribute("data-time") or 0) - 1000 * moment.time_s) <= 1
+    assert reader.tip(0).get_attribute("data-label") == moment.label
+
+
+def test_faces_can_be_put_aside(reader: Reader) -> None:
+    reader.page.get_by_label("show face 1").uncheck()
+    assert reader.page.locator("#face-1").is_hidden()
+    reader.page.get_by_label("show face 1").check()
+    assert reader.page.locator("#face-1").is_visible()
+
+
+def test_it_prints_with_all_faces(reader: Reader, tmp_path: Path) -> None:
+    reader.page.get_by_label("show face 1").uncheck()
+    data = reader.page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert data.startswith(b"%PDF")
+    assert len(data) > 20_000
+    reader.page.emulate_media(media="print")
+    assert reader.page.locator("#face-1").is_visible()
+    assert reader.page.locator("#bar").is_hidden()
+
+
+def test_a_telephone_shows_no_sideways_scrolling(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    opened = open_page(browser, scene(), tmp_path, width=360)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+    opened.point_at(0, 3.3)
+    assert opened.tip(0).is_visible()
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_without_a_face_the_page_says_so_and_its_script_is_quiet(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    nothing = dataclasses.replace(scene(), windows=(), portraits=(), unseen=())
+    opened = open_page(browser, nothing, tmp_path)
+    assert opened.page.get_by_text("No face to report").is_visible()
+    assert opened.complaints == []
+    opened.page.close()
