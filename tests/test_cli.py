@@ -59,7 +59,7 @@ def video(path: Path, faces: int) -> Path:
 @pytest.fixture
 def finder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real detector's file is no part of the project; discs are faces here."""
-    monkeypatch.setattr("maedfer.predict.CenterFace", DiscFinder)
+    monkeypatch.setattr("maedfer.predict.CenterFace", lambda **settings: DiscFinder())
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from maedfer.cli.live import live
+from maedfer.cli.options import FaceOptions
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.errors import ConfigError, DecodeError, MaedferError, OutputError
 from maedfer.live import live_frames, watch
@@ -108,7 +109,7 @@ def table(path: Path) -> list[dict[str, str]]:
 @pytest.fixture
 def settings(model: ColourModel, monkeypatch: pytest.MonkeyPatch) -> ColourModel:
     """The command with this file's model and detector in place of the real ones; gives the model."""
-    monkeypatch.setattr("maedfer.predict.CenterFace", DiscFinder)
+    monkeypatch.setattr("maedfer.predict.CenterFace", lambda **settings: DiscFinder())
     monkeypatch.setattr("maedfer.judge.from_pretrained", lambda name, device: model)
     monkeypatch.setattr("maedfer.judge.fingerprint", lambda path: "0" * 64)
     return model
@@ -118,7 +119,7 @@ def test_the_table_is_that_of_the_video(
     settings: ColourModel, talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "out"
-    assert live(str(talk), out=out, hop=0.64, seconds=3.0, device="cpu") == 0
+    assert live(str(talk), out=out, hop=0.64, seconds=3.0, options=FaceOptions(device="cpu")) == 0
     assert [path.name for path in out.iterdir()] == ["predictions.csv"]
     Predictor("default", device="cpu", hop_s=0.64).predict(talk).save(tmp_path / "whole", ("csv",))
     rows, whole = table(out / "predictions.csv"), table(tmp_path / "whole" / "predictions.csv")
@@ -192,7 +193,7 @@ def test_interrupted_it_keeps_what_was_seen(settings: ColourModel, talk: Path, t
     alarm = threading.Timer(2.2, os.kill, (os.getpid(), signal.SIGINT))
     alarm.start()
     try:
-        assert live(str(talk), out=tmp_path, hop=0.64, view="none", device="cpu") == 0
+        assert live(str(talk), out=tmp_path, hop=0.64, view="none", options=FaceOptions(device="cpu")) == 0
     finally:
         alarm.cancel()
     rows = table(tmp_path / "predictions.csv")
@@ -206,16 +207,16 @@ def test_a_crash_loses_no_row_and_nothing_half_written_has_the_final_name(
 ) -> None:
     settings.broken_from = 2
     with pytest.raises(MaedferError, match="finite"):
-        live(str(talk), out=tmp_path, hop=0.32, view="none", device="cpu")
+        live(str(talk), out=tmp_path, hop=0.32, view="none", options=FaceOptions(device="cpu"))
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.partial.csv"]
     assert [row["track"] for row in table(tmp_path / "predictions.partial.csv")] == ["0", "1"]
     with pytest.raises(OutputError, match="another --out"):
-        live(str(talk), out=tmp_path, device="cpu")
+        live(str(talk), out=tmp_path, options=FaceOptions(device="cpu"))
 
 
 def test_a_missing_source_leaves_nothing(settings: ColourModel, tmp_path: Path) -> None:
     with pytest.raises(DecodeError, match="camera 97"):
-        live("97", out=tmp_path / "out", device="cpu")
+        live("97", out=tmp_path / "out", options=FaceOptions(device="cpu"))
     assert list(tmp_path.iterdir()) == []
 
 

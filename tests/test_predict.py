@@ -396,3 +396,33 @@ def test_smoothing_and_threshold_change_answers_and_no_window(model: ColourModel
     assert read.windows == plain.windows
     assert {answer.label for answer in read.answers(0)} == {"unsure"}
     assert read.answers(0) == plain.reread(smoothing_s=1.0, min_confidence=1.0).answers(0)
+
+
+def test_a_folder_of_frames_has_the_rate_that_is_given(model: ColourModel, tmp_path: Path) -> None:
+    for index, picture in enumerate(scene(4.0, lambda _: "red", lambda _: None)):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture[..., ::-1])
+    predictor = Predictor(model, device="cpu", detector=DiscFinder())
+    assert predictor.predict(tmp_path, fps=10.0).duration_s == pytest.approx(5.0)
+    assert predictor.predict(tmp_path).duration_s == pytest.approx(2.0)
+    with pytest.raises(ConfigError, match="files carry their own times"):
+        predictor.predict(tmp_path / "0.png", fps=10.0)
+
+
+def test_no_window_ends_after_the_pictures(model: ColourModel) -> None:
+    pictures = np.stack(list(scene(3.0, lambda _: "red", lambda _: None)))
+    prediction = Predictor(model, device="cpu", detector=DiscFinder()).predict(pictures, fps=FPS)
+    assert prediction.duration_s == pytest.approx(len(pictures) / FPS)
+    assert max(window.end_s for window in prediction.windows) <= prediction.duration_s + 1e-9
+
+
+def test_smaller_faces_are_searched_for_on_request(model: ColourModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    class Noting(DiscFinder):
+        def __init__(self, *, min_face: float, max_side: int) -> None:
+            asked.append(min_face)
+
+    monkeypatch.setattr("maedfer.predict.CenterFace", Noting)
+    assert Predictor(model, min_face=0.05).settings.min_face == 0.05
+    assert Predictor(model).settings.min_face == 0.1
+    assert asked == [0.05, 0.1]

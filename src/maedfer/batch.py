@@ -1,26 +1,23 @@
 """Many videos, one after the other, into one folder: what is done stays done, what fails is named, the rest goes on.
 
-The results of a video appear in its folder together, when all of them are written: they are made in a hidden folder
-beside it, then moved. A stamp among them says from which file, with which weights and settings they were made; a later
-run keeps results whose stamp still fits, so that an interrupted run goes on where it stopped.
+A later run keeps results that were made from the same file with the same weights and settings, so that an interrupted
+run goes on where it stopped.
 """
 
-import csv
 import hashlib
-import io
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
-from maedfer.errors import OutputError
 from maedfer.output import write_text
 from maedfer.reading import Progress
-from maedfer.video.find import FoundVideo
-from maedfer.video.source import is_url, shown, spooled
+from maedfer.report import csv_line
+from maedfer.result_folder import ResultFolder
+from maedfer.video.find import LIST_NAME, FoundVideo
+from maedfer.video.source import STDIN, is_url, shown, spooled
 
 __all__ = ["Facts", "Outcome", "Work", "process", "write_list"]
 
@@ -51,7 +48,7 @@ class Work(Protocol):
 
     @property
     def request(self) -> dict[str, Any]:
-        """Everything that decides the results beside the video, as JSON values."""
+        """Everything that decides what the results say beside the video, as JSON values."""
         ...
 
     @property
@@ -61,7 +58,11 @@ class Work(Protocol):
 
     @property
     def outdated(self) -> tuple[str, ...]:
-        """Names of results of other requests, that must not stay beside these."""
+        """Names of the results that the same work can have beside these."""
+        ...
+
+    def check(self, source: Path | str) -> None:
+        """Raise what can be known of ``source`` before it is read."""
         ...
 
     def run(self, source: Path | str, name: str, folder: Path, progress: Progress) -> Facts:
@@ -99,34 +100,31 @@ def process(
 ) -> Iterator[Outcome]:
     """Do ``work`` on each video.
 
-    An error of one video, foreseen or not, is its outcome and stops nothing.
+    An error of one video, foreseen or not, is its outcome and stops nothing. A video at which another run is working
+    comes last; by then its results are usually there. So several runs with one ``out`` share the work.
 
     Args:
         videos: what, and where under ``out`` the results belong.
         out: folder of all results.
         work: what is done with each.
-        again: also where an earlier run's results still fit.
+        again: also where an earlier run's results still fit, and over those of another video.
         stdin: opens what is read for the source ``-``.
         watch: gives the progress of one video.
 
     Yields:
-        One outcome a video, in order.
+        One outcome a video.
     """
+    waiting = []
     for video in videos:
-        folder = out / video.place
-        stamp = folder / f".maedfer-{work.name}.json"
-        digest = _digest(video.source, work)
-        facts = None if again or digest is None else _kept(stamp, digest, work)
-        if facts is not None:
-            yield Outcome(video, folder, "kept", facts, None)
-            continue
-        try:
-            with watch(video) as progress, _readable(video.source, stdin) as source:
-                facts = _results(source, video, folder, stamp, digest, work, progress)
-        except Exception as error:  # one strange file must not cost the others their turn; the caller shows it
-            yield Outcome(video, folder, "failed", None, error)
+        outcome = _done(video, out, work, again, stdin, watch, wait=False)
+        if outcome is None:
+            waiting.append(video)
         else:
-            yield Outcome(video, folder, "done", facts, None)
+            yield outcome
+    for video in waiting:
+        outcome = _done(video, out, work, again, stdin, watch, wait=True)
+        if outcome is not None:
+            yield outcome
 
 
 def write_list(out: Path, outcomes: Sequence[Outcome]) -> Path:
@@ -135,69 +133,56 @@ def write_list(out: Path, outcomes: Sequence[Outcome]) -> Path:
     Raises:
         OutputError: the folder cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("source", "results", "state", "duration_s", "faces", "windows", "error"))
+    lines = [csv_line(("source", "results", "state", "duration_s", "faces", "windows", "error"))]
     for outcome in outcomes:
-        facts = (
-            ("", "", "")
-            if outcome.facts is None
-            else (f"{outcome.facts.duration_s:.3f}", outcome.facts.faces, outcome.facts.windows)
-        )
+        video, facts = outcome.video, outcome.facts
+        found = ("", "", "") if facts is None else (f"{facts.duration_s:.3f}", str(facts.faces), str(facts.windows))
         state = "failed" if outcome.state == "failed" else "done"
         error = "" if outcome.error is None else " ".join(str(outcome.error).split())
-        writer.writerow((shown(outcome.video.source), outcome.video.place.as_posix(), state, *facts, error))
-    path = out / "videos.csv"
-    write_text(path, text.getvalue())
+        lines.append(csv_line((shown(video.source), video.place.as_posix(), state, *found, error)))
+    path = out / LIST_NAME
+    write_text(path, "".join(lines))
     return path
 
 
-def _results(
-    source: Path | str, video: FoundVideo, folder: Path, stamp: Path, digest: str | None, work: Work, progress: Progress
-) -> Facts:
-    """Make the results aside, then move them to their place together."""
-    aside = folder.with_name(f".{folder.name}.unfinished")
+def _done(
+    video: FoundVideo,
+    out: Path,
+    work: Work,
+    again: bool,
+    stdin: Callable[[], BinaryIO],
+    watch: Callable[[FoundVideo], AbstractContextManager[Progress]],
+    *,
+    wait: bool,
+) -> Outcome | None:
+    """What became of one video; ``None`` when another run is at it."""
+    folder = ResultFolder(out / video.place, work.name, _whole_name(video.source), _digest(video.source, work))
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
-        aside.mkdir(parents=True)
-        facts = work.run(source, shown(video.source), aside, progress)
-        write_text(aside / stamp.name, json.dumps({"request": digest, **asdict(facts)}) + "\n")
-        _move(aside, folder, stamp, work)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {folder}: expected a folder that can be written, got: {error.strerror or error}; "
-            "choose another folder or free its disk"
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return facts
+        if not again:
+            folder.require_free()
+        with folder.aside(wait=wait) as aside:
+            if aside is None:
+                return None
+            kept = None if again else folder.facts(work.files)
+            if kept is not None:
+                return Outcome(video, folder.path, "kept", Facts(**kept), None)
+            work.check(video.source)
+            with watch(video) as progress, _readable(video.source, stdin) as source:
+                facts = work.run(source, shown(video.source), aside, progress)
+            folder.publish(work.files, work.outdated, asdict(facts))
+    except Exception as error:  # one strange file must not cost the others their turn; the caller shows it
+        return Outcome(video, folder.path, "failed", None, error)
+    return Outcome(video, folder.path, "done", facts, None)
 
 
-def _move(aside: Path, folder: Path, stamp: Path, work: Work) -> None:
-    if not folder.exists():
-        aside.rename(folder)
-        return
-    stamp.unlink(missing_ok=True)  # from here to the last move the folder is nobody's results
-    for name in work.outdated:
-        (folder / name).unlink(missing_ok=True)
-    for name in (*work.files, stamp.name):
-        (aside / name).replace(folder / name)
-
-
-def _kept(stamp: Path, digest: str, work: Work) -> Facts | None:
-    """Facts of an earlier run that asked for the same and finished."""
-    try:
-        content = json.loads(stamp.read_text(encoding="utf-8"))
-        if content["request"] != digest or not all((stamp.parent / name).is_file() for name in work.files):
-            return None
-        return Facts(float(content["duration_s"]), int(content["faces"]), int(content["windows"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _whole_name(source: Path | str) -> str:
+    """The source as one text whatever folder the command is given in."""
+    return shown(source) if is_url(source) or str(source) == STDIN else str(Path(source).resolve())
 
 
 def _digest(source: Path | str, work: Work) -> str | None:
     """Of what was asked and of the file's state; ``None`` where nobody can tell whether it is still the same."""
-    if is_url(source) or str(source) == "-":
+    if is_url(source) or str(source) == STDIN:
         return None
     path = Path(source)
     try:
@@ -210,4 +195,4 @@ def _digest(source: Path | str, work: Work) -> str | None:
 
 
 def _readable(source: Path | str, stdin: Callable[[], BinaryIO]) -> AbstractContextManager[Path | str]:
-    return spooled(stdin()) if str(source) == "-" else nullcontext(source)
+    return spooled(stdin()) if str(source) == STDIN else nullcontext(source)

@@ -15,10 +15,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from maedfer.errors import ConfigError
+from maedfer.errors import ConfigError, DecodeError
 from maedfer.predict import Predictor
 from maedfer.report.windows import FaceBox, WindowPrediction
 from maedfer.video.live import LiveFrames
+from maedfer.video.threads import end_at_exit
 from maedfer.video.types import FaceWindow, TrackedFace, Window
 
 __all__ = ["LiveAnswer", "live_frames", "watch"]
@@ -97,6 +98,7 @@ def _answers(predictor: Predictor, frames: LiveFrames) -> Generator[LiveAnswer, 
     slot = _Slot(predictor.settings.hop_s / 2)
     finder = threading.Thread(target=_find, args=(predictor, frames, slot), name="maedfer-faces", daemon=True)
     finder.start()
+    end_at_exit(finder, slot.shut)
     try:
         while (found := slot.take()) is not None:
             windows = tuple(predictor.judge.classify(found.clips, frames.name))
@@ -157,7 +159,7 @@ class _Slot:
 
     def _drop(self) -> None:
         if self._found is not None:
-            self.dropped += len(self._found.clips)
+            self.dropped += max(1, len(self._found.clips))  # one in which nobody was seen is one as well
             self._found = None
             self._changed.notify_all()
 
@@ -185,7 +187,7 @@ def _find(predictor: Predictor, frames: LiveFrames, slot: _Slot) -> None:
         slot.end(None)
     except Exception as error:  # raised again where the answers are read
         # Stopped before its first picture, a source looks like an empty one.
-        slot.end(None if frames.stopped else error)
+        slot.end(None if frames.stopped and isinstance(error, DecodeError) else error)
 
 
 def _box(tracked: TrackedFace) -> FaceBox:

@@ -37,12 +37,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 ``text`` as :func:`write_whole` does.
+    """Write UTF-8 ``text`` as :func:`write_whole` does; bytes of a file name that are no text become ``\\udcff``.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full.
     """
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""))
+    write_whole(
+        path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    )
 
 
 def require_writable(folder: Path) -> None:

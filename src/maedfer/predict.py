@@ -28,6 +28,9 @@ from maedfer.video.types import TrackedFace, Window
 
 __all__ = ["Prediction", "Predictor", "Progress", "Source"]
 
+# Longer side of decoded pictures: what the detector may see of them.
+_MAX_SIDE = 1280
+
 
 class Predictor:
     """A model, a face detector and the way between them; reads any number of videos, one after the other.
@@ -47,6 +50,8 @@ class Predictor:
         batch_size: clips that are classified together, across faces and windows; answers of :meth:`stream` wait for a
             full batch, so 1 answers soonest.
         detector: finds faces; ``None`` for CenterFace.
+        min_face: width of the smallest face that CenterFace searches for dependably, as a share of the picture's short
+            side; half of it costs four times the work. A detector of your own has its own limits.
         min_coverage: a face is judged in a window when it was seen in at least this share of its instants, 0..1.
         min_face_px: narrower faces are ignored, in pixels of the decoded picture.
         min_score: the detector's score with which a face may begin, 0..1; fainter sightings only continue one.
@@ -69,19 +74,23 @@ class Predictor:
         batch_size: int = 8,
         detector: FaceDetector | None = None,
         min_coverage: float = 0.5,
+        min_face: float = 0.1,
         min_face_px: float = 16.0,
         min_score: float = 0.5,
         smoothing_s: float = 0.0,
         min_confidence: float = 0.5,
     ) -> None:
         self.judge = Judge(model, device, batch_size)
-        self._detector: FaceDetector = CenterFace() if detector is None else detector
+        self._detector: FaceDetector = (
+            CenterFace(min_face=min_face, max_side=_MAX_SIDE) if detector is None else detector
+        )
         self.settings = Settings(
             hop_s=hop_s,
             span_s=self.judge.spec.span_s,
             min_coverage=min_coverage,
             device=self.judge.device,
             detector=type(self._detector).__name__,
+            min_face=min_face,
             min_face_px=min_face_px,
             min_score=min_score,
             smoothing_s=smoothing_s,
@@ -117,7 +126,7 @@ class Predictor:
 
         Args:
             source: a file, an image, a folder of frames, a URL, an array of RGB pictures, or frames in order of time.
-            fps: frames per second of an array; nothing else has one.
+            fps: frames per second of an array, or of a folder of frames (25 when left out); nothing else has one.
             salvage: judge what there is of a file that breaks off before the end its container names. Otherwise such a
                 file is refused, because a timeline that silently ends early misleads.
             progress: is called while the video is read.
@@ -133,14 +142,14 @@ class Predictor:
         reading, album = open_source(self._clips, source, fps), Album()
         windows: list[WindowPrediction] = []
         gaps: list[Window] = []
-        faces: list[TrackedFace] = []
+        faces: list[FaceBox] = []
         for group in reading.groups(self.judge.batch_size, progress):
             judged = self.judge.classify(group.clips, reading.info.source)
             for clip, window in zip(group.clips, judged, strict=True):
                 album.add(clip, window)
             windows += judged
             gaps += group.gaps
-            faces += group.faces
+            faces += map(_box, group.faces)
         reading.refuse_broken(salvage)
         return Prediction(
             video=reading.info,
@@ -150,7 +159,7 @@ class Predictor:
             settings=self.settings,
             windows=tuple(sorted(windows, key=lambda window: (window.track, window.start_s))),
             unseen=tuple(sorted(gaps, key=lambda gap: (gap.start_s, -1 if gap.track is None else gap.track))),
-            faces=tuple(_box(face) for face in faces),
+            faces=tuple(faces),
             portraits=album.portraits(),
         )
 

@@ -13,7 +13,7 @@ from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.ahead import ahead
 from maedfer.video.ending import ending_lost_s
 from maedfer.video.faces import FaceClips, FaceStream
-from maedfer.video.source import frames_of, shown
+from maedfer.video.source import frames_of, is_url, shown
 from maedfer.video.types import Clip, FaceWindow, Frame, TrackedFace, VideoInfo, Window
 
 __all__ = ["Group", "Progress", "Reading", "Source", "open_source"]
@@ -24,8 +24,9 @@ Source = str | Path | Shaped[np.ndarray, "..."] | Iterable[Frame]
 #: Called with (seconds done, seconds in all or ``None`` when the container does not say).
 Progress = Callable[[float, float | None], None]
 
-# Windows that may wait for the model.
-_WAITING_WINDOWS = 4
+# Groups that may wait for the model, beside the one that is being gathered.
+_WAITING_GROUPS = 1
+_FOLDER_FPS = 25.0
 
 
 @dataclass
@@ -35,12 +36,14 @@ class Group:
     clips: list[Clip] = field(default_factory=list)
     gaps: list[Window] = field(default_factory=list)
     faces: list[TrackedFace] = field(default_factory=list)
+    end_s: float = 0.0
 
     def take(self, window: FaceWindow) -> None:
         """Add one window."""
         self.clips += window.clips
         self.gaps += window.gaps
         self.faces += window.faces
+        self.end_s = window.end_s
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,21 @@ class Reading:
 
     def groups(self, batch_size: int, progress: Progress | None) -> Iterator[Group]:
         """Consecutive windows until their clips fill a batch, or while there are none at all."""
-        group = Group()
-        with closing(ahead(self.stream, _WAITING_WINDOWS)) as windows:
-            for window in windows:
-                group.take(window)
-                if len(group.clips) >= batch_size or not group.clips:
-                    yield group
-                    group = Group()
+        with closing(ahead(self._gathered(batch_size), _WAITING_GROUPS)) as groups:
+            for group in groups:
+                yield group
                 if progress is not None:
-                    progress(window.end_s, self.info.duration_s)
-        yield group
+                    progress(group.end_s, self.info.duration_s)
+
+    def _gathered(self, batch_size: int) -> Iterator[Group]:
+        group = Group()
+        for window in self.stream:
+            group.take(window)
+            if len(group.clips) >= batch_size or not group.clips:
+                yield group
+                group = Group()
+        if group.end_s:
+            yield group
 
     def refuse_broken(self, salvage: bool) -> None:
         """To be asked after the last window: did the file break off before the end that its container names?
@@ -91,7 +99,7 @@ def open_source(clips: FaceClips, source: Source, fps: float | None) -> Reading:
     Args:
         clips: the way from pictures to clips.
         source: see :data:`Source`.
-        fps: frames per second of an array; nothing else has one.
+        fps: frames per second of an array, or of a folder of frames (25 when left out); nothing else has one.
 
     Raises:
         DecodeError: nothing there can be read as pictures.
@@ -102,11 +110,12 @@ def open_source(clips: FaceClips, source: Source, fps: float | None) -> Reading:
             raise ConfigError("expected fps with an array of pictures, got none; give the frames per second it has")
         frames = frames_of(source, fps)
         facts = VideoInfo("array", source.shape[2], source.shape[1], len(source) / fps, fps, "array", 0)
-        return Reading(clips.stream(frames), facts, None)
-    if fps is not None:
-        raise ConfigError("fps belongs to an array of pictures; files and frames carry their own times: leave it out")
+        return Reading(clips.stream(frames, end_s=len(source) / fps), facts, None)
+    folder = isinstance(source, str | Path) and not is_url(source) and Path(source).is_dir()
+    if fps is not None and not folder:
+        raise ConfigError("fps belongs to an array or a folder of frames; files carry their own times: leave it out")
     if isinstance(source, str | Path):
-        stream = clips.stream(source)
+        stream = clips.stream(source, fps=_FOLDER_FPS if fps is None else fps)
         if stream.info is None:
             raise DecodeError(f"{shown(source)}: expected a source with facts, got none")
         return Reading(stream, stream.info, source)

@@ -1,6 +1,8 @@
 """A stage in its own thread: same items, bounded, and gone when nobody reads any more."""
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -175,3 +177,20 @@ def test_a_source_that_hangs_does_not_hold_the_consumer_for_long(monkeypatch):
 def test_room_for_nothing_is_refused():
     with pytest.raises(ConfigError, match="size"):
         ahead([1], 0)
+
+
+def test_a_stream_left_open_does_not_abort_the_process_at_its_end() -> None:
+    """A daemon inside OpenCV's C++ when the interpreter goes would."""
+    code = """
+import cv2, numpy as np
+from maedfer.video.ahead import ahead
+def work():
+    image = np.zeros((900, 900, 3), np.uint8)
+    while True:
+        yield cv2.GaussianBlur(image, (0, 0), 9)
+left_open = ahead(work(), 1)
+next(left_open)
+"""
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

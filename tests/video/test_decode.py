@@ -310,3 +310,13 @@ def test_a_path_may_be_a_string_and_look_like_a_protocol(tmp_path: Path, make_vi
         probe("-")
     with pytest.raises(DecodeError, match="looked up"):
         probe("x" * 5000)
+
+
+def test_a_bad_picture_in_a_folder_holds_the_one_before(tmp_path: Path) -> None:
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((16, 16, 3), 40 * index, np.uint8))
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    assert [frame.image[0, 0, 0] for frame in read_frames(tmp_path)] == [0, 40, 80, 80, 160]
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DecodeError):
+        list(read_frames(tmp_path))

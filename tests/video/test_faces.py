@@ -297,3 +297,17 @@ def test_crop_clip_without_a_face_is_the_centred_square(video, disc_detector):
     assert np.abs(np.median(clip.pixels) - 150) < 5
     with pytest.raises(DecodeError):
         crop_clip(path.with_name("none.mp4"), SMALL, disc_detector)
+
+
+def test_a_stream_is_read_once(disc_detector, draw):
+    stream = FaceClips(disc_detector).stream(Frame(k / 25, draw((64, 64), [])) for k in range(20))
+    list(stream)
+    with pytest.raises(ConfigError, match="read already"):
+        list(stream)
+
+
+def test_another_size_of_picture_begins_another_shot(disc_detector, draw):
+    frames = [Frame(k * 0.16, draw((96, 96), [(48, 48, 20, (230, 20, 20))])) for k in range(10)]
+    frames += [Frame(1.6 + k * 0.16, draw((192, 192), [(96, 96, 40, (230, 20, 20))])) for k in range(10)]
+    faces = [face for window in FaceClips(disc_detector).stream(frames) for face in window.faces]
+    assert {(face.time_s > 1.5, face.track) for face in faces} == {(False, 0), (True, 1)}

@@ -183,6 +183,34 @@ def test_looks_must_be_as_many_as_faces(make_face):
         Tracker().update(0.0, [make_face((100, 100), 30.0)], looks=[])
 
 
+def audience(make_face, rng: np.random.Generator, people: int, instants: int):
+    """Seats 60 apart; everyone sways; one in ten is not seen, one in ten faint."""
+    seats = np.array([(60 * (k % 10), 60 * (k // 10)) for k in range(people)], np.float64)
+    for _ in range(instants):
+        at, fate = seats + rng.normal(0, 3, seats.shape), rng.uniform(size=people)
+        seen = [k for k in rng.permutation(people).tolist() if fate[k] > 0.1]
+        faces = [make_face(tuple(at[k]), 22.0, 0.35 if fate[k] < 0.2 else 0.9) for k in seen]
+        looks = [np.roll(LOOKS[0] / 20, k % 40) + rng.normal(0, 0.01, 40).astype(np.float32) for k in seen]
+        yield seen, faces, looks
+
+
+def test_a_crowd_keeps_its_names_in_whatever_order_its_faces_come(make_face):
+    rng, tracker, shuffled = np.random.default_rng(0), Tracker(max_gap_s=3.0), Tracker(max_gap_s=3.0)
+    owners: dict[int, set[int]] = {}
+    people_of: dict[int, int] = {}
+    for k, (seen, faces, looks) in enumerate(audience(make_face, rng, 50, 25)):
+        people_of |= {id(face): person for face, person in zip(faces, seen, strict=True)}
+        given = tracker.update(k * STEP, faces, looks=looks)
+        order = rng.permutation(len(faces)).tolist()
+        again = shuffled.update(k * STEP, [faces[i] for i in order], looks=[looks[i] for i in order])
+        assert [(s.track, s.time_s, id(s.face)) for s in given] == [(s.track, s.time_s, id(s.face)) for s in again]
+        for s in given:
+            owners.setdefault(people_of[id(s.face)], set()).add(s.track)
+    assert len(owners) == 50
+    assert all(len(tracks) == 1 for tracks in owners.values())
+    assert len(set.union(*owners.values())) == 50
+
+
 def scene(seed: int, shift: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     blocks = np.kron(rng.integers(0, 255, (12, 20, 3), dtype=np.uint8), np.ones((20, 20, 1), np.uint8))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 
 from tyro.extras import SubcommandApp
 
@@ -27,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong arguments, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files need not be text
+            stream.reconfigure(errors="backslashreplace")
     if arguments == ["--version"]:
         print(f"maedfer {__version__}")
         return 0

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +15,13 @@ from rich.markup import escape
 
 from maedfer.batch import Facts, Outcome, Work, process, write_list
 from maedfer.cli.console import Bar, complain, progress_bar
-from maedfer.errors import MaedferError
+from maedfer.cli.options import AnswerOptions, ReadingOptions
+from maedfer.errors import ConfigError, MaedferError
 from maedfer.output import require_writable
 from maedfer.predict import Predictor, Progress
 from maedfer.report import FILE_NAMES, Format, Prediction, TruthSpan, print_prediction
 from maedfer.video.find import FoundVideo, find_videos
-from maedfer.video.source import shown
+from maedfer.video.source import is_url, shown
 
 __all__ = ["EmbeddingWork", "PredictionWork", "run_batch"]
 
@@ -28,19 +30,25 @@ _TOLD_WHOLE = 3
 
 
 class PredictionWork:
-    """Predict and save; the last prediction stays at hand for the console."""
+    """Predict and save; the last prediction stays at hand for the console.
+
+    Raises:
+        ConfigError: a format needs a library that is not installed.
+    """
 
     name = "predict"
 
-    def __init__(self, predictor: Predictor, formats: Sequence[Format], salvage: bool) -> None:
-        self._predictor, self._formats, self._salvage = predictor, tuple(dict.fromkeys(formats)), salvage
+    def __init__(self, options: AnswerOptions, formats: Sequence[Format]) -> None:
+        if "parquet" in formats:
+            _require_pyarrow()
+        self._options, self._formats = options, tuple(dict.fromkeys(formats))
+        self._predictor = options.make()
         self.prediction: Prediction | None = None
 
     @property
     def request(self) -> dict[str, Any]:
-        """Weights, settings and formats."""
-        facts = {"settings": asdict(self._predictor.settings), "model": asdict(self._predictor.judge.identity)}
-        return facts | {"formats": self._formats, "salvage": self._salvage}
+        """Weights and settings."""
+        return _request(self._predictor, self._options)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -52,9 +60,18 @@ class PredictionWork:
         """The formats that were not asked for."""
         return tuple(file for name, file in FILE_NAMES.items() if name not in self._formats)
 
+    def check(self, source: Path | str) -> None:
+        """An address cannot be read a second time for the annotated video."""
+        if "mp4" in self._formats and is_url(source):
+            raise ConfigError(
+                f"{shown(source)}: the format mp4 reads the pictures twice, which needs a file, got an address; "
+                "save the video to a file first, or leave mp4 out of --formats"
+            )
+
     def run(self, source: Path | str, name: str, folder: Path, progress: Progress) -> Facts:
         """Predict and save."""
-        found = self._predictor.predict(source, salvage=self._salvage, progress=progress)
+        fps, salvage = _fps(source, self._options), self._options.salvage
+        found = self._predictor.predict(source, fps=fps, salvage=salvage, progress=progress)
         self.prediction = replace(found, video=replace(found.video, source=name))
         for chosen in self._formats:
             # The annotated video reads the pictures again, from where they really lie.
@@ -63,18 +80,24 @@ class PredictionWork:
 
 
 class EmbeddingWork:
-    """Embed and save."""
+    """Embed and save.
+
+    Raises:
+        ConfigError: the format needs a library that is not installed.
+    """
 
     name = "embed"
 
-    def __init__(self, predictor: Predictor, suffix: Literal["npz", "parquet"], salvage: bool) -> None:
-        self._predictor, self._suffix, self._salvage = predictor, suffix, salvage
+    def __init__(self, options: ReadingOptions, suffix: Literal["npz", "parquet"]) -> None:
+        if suffix == "parquet":
+            _require_pyarrow()
+        self._options, self._suffix = options, suffix
+        self._predictor = options.make()
 
     @property
     def request(self) -> dict[str, Any]:
-        """Weights, settings and format."""
-        facts = {"settings": asdict(self._predictor.settings), "model": asdict(self._predictor.judge.identity)}
-        return facts | {"format": self._suffix, "salvage": self._salvage}
+        """Weights and settings."""
+        return _request(self._predictor, self._options)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -86,12 +109,31 @@ class EmbeddingWork:
         """The other format."""
         return tuple(f"embeddings.{suffix}" for suffix in ("npz", "parquet") if suffix != self._suffix)
 
+    def check(self, source: Path | str) -> None:
+        """Nothing can be known before."""
+
     def run(self, source: Path | str, name: str, folder: Path, progress: Progress) -> Facts:
         """Embed and save."""
-        found = self._predictor.embed(source, salvage=self._salvage, progress=progress)
+        fps, salvage = _fps(source, self._options), self._options.salvage
+        found = self._predictor.embed(source, fps=fps, salvage=salvage, progress=progress)
         replace(found, video=replace(found.video, source=name)).save(folder / self.files[0])
         duration_s = float(found.ends_s.max(initial=0.0))
         return Facts(duration_s, len({int(track) for track in found.tracks}), len(found.tracks))
+
+
+def _request(predictor: Predictor, options: ReadingOptions) -> dict[str, Any]:
+    facts = {"settings": asdict(predictor.settings), "model": asdict(predictor.judge.identity)}
+    return facts | {"salvage": options.salvage, "fps": options.fps}
+
+
+def _fps(source: Path | str, options: ReadingOptions) -> float | None:
+    """Frames per second, for a folder of frames only: among many videos the option is not meant for files."""
+    return options.fps if isinstance(source, Path) and source.is_dir() else None
+
+
+def _require_pyarrow() -> None:
+    if find_spec("pyarrow") is None:
+        raise ConfigError("parquet needs pyarrow, not installed here; run: pip install 'maedfer[report]'")
 
 
 def run_batch(arguments: Sequence[str], out: Path, work: Work, *, again: bool, truth: Sequence[TruthSpan] = ()) -> int:

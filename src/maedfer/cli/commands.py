@@ -38,8 +38,7 @@ def predict(
         raise ConfigError("predict: expected at least one format, got none; for example: --formats csv html")
     from maedfer.cli.batches import PredictionWork, run_batch
 
-    work = PredictionWork(options.predictor(), formats, options.salvage)
-    return run_batch(videos, out, work, again=options.again)
+    return run_batch(videos, out, PredictionWork(options, formats), again=options.again)
 
 
 def embed(
@@ -60,7 +59,7 @@ def embed(
         raise ConfigError("embed: expected at least one video, got none; for example: maedfer embed talk.mp4")
     from maedfer.cli.batches import EmbeddingWork, run_batch
 
-    return run_batch(videos, out, EmbeddingWork(options.predictor(), format, options.salvage), again=options.again)
+    return run_batch(videos, out, EmbeddingWork(options, format), again=options.again)
 
 
 def demo(
@@ -74,7 +73,6 @@ def demo(
         out: folder for the results.
     """
     from maedfer.cli.batches import PredictionWork, run_batch
-    from maedfer.predict import Predictor
     from maedfer.report import read_truth
 
     sample = Path(str(files("maedfer").joinpath("assets", "sample")))
@@ -82,8 +80,8 @@ def demo(
     if not video.is_file():
         raise DecodeError("this build carries no sample video; give one of your own: maedfer predict VIDEO")
     truth = read_truth(sample / "sample_truth.csv")
-    predictor = Predictor(options.model, device=options.device)
-    work = PredictionWork(predictor, ("csv", "json", "html", "mp4"), salvage=False)
+    reading = AnswerOptions(model=options.model, device=options.device)
+    work = PredictionWork(reading, ("csv", "json", "html", "mp4"))
     return run_batch((str(video),), out, work, again=True, truth=truth)
 
 

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from maedfer.cli.options import Device
+from maedfer.cli.options import FaceOptions
 from maedfer.errors import DecodeError, OutputError
 
 if TYPE_CHECKING:
@@ -31,13 +31,12 @@ _BAR = 20
 
 def live(
     source: Positional[str],
+    options: Annotated[FaceOptions, arg(name="")] = FaceOptions(),  # noqa: B008 - frozen
     out: Path | None = None,
-    model: str = "default",
     hop: float = 0.64,
     min_confidence: float = 0.5,
     seconds: float | None = None,
     view: Literal["terminal", "none"] = "terminal",
-    device: Device = "auto",
 ) -> int:
     """Say which expression each face shows now, from a camera or a stream, until Ctrl-C.
 
@@ -48,20 +47,18 @@ def live(
     Args:
         source: 0, 1, ... for a camera; a URL; - for a video on standard input; FORMAT:NAME for another input device of
             ffmpeg, such as v4l2:/dev/video2; or a file, played at its own pace.
+        options: which model, and what counts as a face.
         out: folder for the table; left out: maedfer-live/ and the time of the start.
-        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
         hop: seconds from one answer to the next.
         min_confidence: below it the answer is "unsure", 0 to 1. Nothing is smoothed: that would need later windows.
         seconds: stop after so long.
         view: terminal: bars for each face, or one line a face where the output is no terminal; none: nothing.
-        device: where the model runs; auto takes a GPU when there is one.
     """
     from maedfer.live import live_frames, watch
-    from maedfer.predict import Predictor
 
     _leave_a_core()
     folder = Path("maedfer-live", time.strftime("%Y-%m-%d-%H%M%S")) if out is None else out
-    predictor = Predictor(model, device=device, hop_s=hop, min_confidence=min_confidence)
+    predictor = options.predictor(hop, min_confidence=min_confidence)
     frames = live_frames(predictor, source, seconds=seconds)
     with _stopped_by_signals(frames), _Recording(folder, predictor.labels) as recording, _shown(view) as show:
         for answer in watch(predictor, frames):
@@ -75,8 +72,10 @@ def _leave_a_core() -> None:
     """One core for the search for faces: threads of a model that wait for each other on a busy core make it far slower
     than fewer threads do.
     """
+    import cv2
     import torch
 
+    cv2.setNumThreads(1)
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
 
 
@@ -142,7 +141,12 @@ class _Recording:
         self._file.close()
         # A source that broke off has ended too. After any other error the rows stay under the partial name.
         if kind is None or issubclass(kind, DecodeError | KeyboardInterrupt):
-            print(f"wrote {self._partial.replace(self._folder / 'predictions.csv')}")
+            table = self._folder / "predictions.csv"
+            try:
+                self._partial.replace(table)
+            except OSError as failure:
+                raise OutputError(f"{table}: cannot be named so ({failure.strerror}); see {self._partial}") from failure
+            print(f"wrote {table}")
 
 
 def _rows(answer: "LiveAnswer", min_confidence: float) -> "tuple[Row, ...]":

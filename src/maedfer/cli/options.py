@@ -1,4 +1,4 @@
-"""The options that ``predict``, ``embed`` and ``demo`` share: which model reads a video, and how."""
+"""The options that commands share: which model reads a video, what counts as a face, how a folder is gone through."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from maedfer.predict import Predictor
 
-__all__ = ["AnswerOptions", "Device", "ModelOptions", "ReadingOptions"]
+__all__ = ["AnswerOptions", "Device", "FaceOptions", "ModelOptions", "ReadingOptions"]
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -25,41 +25,36 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class ReadingOptions(ModelOptions):
-    """How a video is read.
+class FaceOptions(ModelOptions):
+    """What counts as a face.
 
     Attributes:
-        hop: seconds between the starts of two windows; a window spans 2.56 s.
-        min_face: narrower faces are ignored, pixels.
+        min_face: width of the smallest face to search for, as a share of the picture's short side; half of it costs
+            four times the work.
+        min_face_px: narrower faces are ignored, pixels of a picture of at most 1280 a side.
         min_score: detector score with which a face may begin, 0 to 1.
         min_coverage: share of a window in which a face must be seen to be judged, 0 to 1.
-        batch_size: clips that go through the model together.
-        salvage: read what there is of a file that breaks off early, instead of refusing it.
-        again: also read videos whose results from an earlier run still fit.
     """
 
-    hop: float = 1.28
-    min_face: float = 16.0
+    min_face: float = 0.1
+    min_face_px: float = 16.0
     min_score: float = 0.5
     min_coverage: float = 0.5
-    batch_size: int = 8
-    salvage: bool = False
-    again: bool = False
 
-    def predictor(self) -> "Predictor":
+    def predictor(
+        self, hop_s: float, *, batch_size: int = 8, smoothing_s: float = 0.0, min_confidence: float = 0.5
+    ) -> "Predictor":
         """A predictor of these settings; loads torch."""
-        return self._predictor(0.0, 0.5)
-
-    def _predictor(self, smoothing_s: float, min_confidence: float) -> "Predictor":
         from maedfer.predict import Predictor
 
         return Predictor(
             self.model,
             device=self.device,
-            hop_s=self.hop,
-            batch_size=self.batch_size,
+            hop_s=hop_s,
+            batch_size=batch_size,
             min_coverage=self.min_coverage,
-            min_face_px=self.min_face,
+            min_face=self.min_face,
+            min_face_px=self.min_face_px,
             min_score=self.min_score,
             smoothing_s=smoothing_s,
             min_confidence=min_confidence,
@@ -67,8 +62,31 @@ class ReadingOptions(ModelOptions):
 
 
 @dataclass(frozen=True)
+class ReadingOptions(FaceOptions):
+    """How videos are read.
+
+    Attributes:
+        hop: seconds between the starts of two windows; a window spans 2.56 s.
+        batch_size: clips that go through the model together.
+        fps: frames per second of folders of frames; 25 when left out. Files carry their own times.
+        salvage: read what there is of a file that breaks off early, instead of refusing it.
+        again: also read videos whose results from an earlier run still fit, and replace those of another video.
+    """
+
+    hop: float = 1.28
+    batch_size: int = 8
+    fps: float | None = None
+    salvage: bool = False
+    again: bool = False
+
+    def make(self) -> "Predictor":
+        """A predictor of these settings; loads torch."""
+        return self.predictor(self.hop, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True)
 class AnswerOptions(ReadingOptions):
-    """How a video is read, and how windows are put into words.
+    """How videos are read, and how windows are put into words.
 
     Attributes:
         smoothing: standard deviation in seconds of the smoothing of answers over time; 0: none. Raw values are kept.
@@ -78,6 +96,8 @@ class AnswerOptions(ReadingOptions):
     smoothing: float = 0.0
     min_confidence: float = 0.5
 
-    def predictor(self) -> "Predictor":
+    def make(self) -> "Predictor":
         """A predictor of these settings; loads torch."""
-        return self._predictor(self.smoothing, self.min_confidence)
+        return self.predictor(
+            self.hop, batch_size=self.batch_size, smoothing_s=self.smoothing, min_confidence=self.min_confidence
+        )

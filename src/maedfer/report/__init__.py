@@ -6,7 +6,7 @@ from maedfer.report.embeddings import Embeddings, load_embeddings
 from maedfer.report.files import FILE_NAMES, Format
 from maedfer.report.prediction import Prediction
 from maedfer.report.summary import Moment, TrackSummary, Transition
-from maedfer.report.tables import write_csv, write_json
+from maedfer.report.tables import csv_line, write_csv, write_json
 from maedfer.report.windows import UNSEEN, UNSURE, FaceBox, ModelIdentity, Portrait, Settings, WindowPrediction
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Transition",
     "TruthSpan",
     "WindowPrediction",
+    "csv_line",
     "load_embeddings",
     "print_prediction",
     "read_truth",

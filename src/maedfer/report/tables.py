@@ -14,7 +14,7 @@ from maedfer.report.rows import Row, answered, columns, rows
 from maedfer.report.windows import FaceBox, WindowPrediction
 from maedfer.video.types import Window
 
-__all__ = ["csv_header", "csv_row", "write_csv", "write_json"]
+__all__ = ["csv_header", "csv_line", "csv_row", "write_csv", "write_json"]
 
 #: A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -32,18 +32,8 @@ def write_csv(prediction: Prediction, path: Path) -> Path:
 
     def write(temporary: Path) -> None:
         with _text_file(temporary) as file:
-            file.write(_line(columns(prediction.labels)))
-            unjudged = [""] * len(prediction.labels)
-            for row in rows(prediction):
-                probabilities = [f"{value:.6f}" for value in row.probabilities] or unjudged
-                before = [
-                    "" if row.track is None else str(row.track),
-                    f"{row.start_s:.3f}",
-                    f"{row.end_s:.3f}",
-                    row.label or "",
-                ]
-                after = [f"{row.coverage:.4f}", row.answer, _probability(row.answer_confidence)]
-                file.write(_line([*before, _probability(row.confidence), *probabilities, *after]))
+            file.write(csv_header(prediction.labels))
+            file.writelines(csv_row(row, prediction.labels) for row in rows(prediction))
 
     write_whole(path, write)
     return path
@@ -51,7 +41,7 @@ def write_csv(prediction: Prediction, path: Path) -> Path:
 
 def csv_header(labels: Sequence[str]) -> str:
     """The first line of the table, its end included."""
-    return _line(columns(labels))
+    return csv_line(columns(labels))
 
 
 def csv_row(row: Row, labels: Sequence[str]) -> str:
@@ -64,7 +54,7 @@ def csv_row(row: Row, labels: Sequence[str]) -> str:
         row.label or "",
     ]
     after = [f"{row.coverage:.4f}", row.answer, _probability(row.answer_confidence)]
-    return _line([*before, _probability(row.confidence), *probabilities, *after])
+    return csv_line([*before, _probability(row.confidence), *probabilities, *after])
 
 
 def _text_file(path: Path) -> TextIO:
@@ -76,7 +66,8 @@ def _probability(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def _line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """One line of a table, its end included; what a spreadsheet would run as a formula gets an apostrophe before it."""
     # Not csv.writer: with lines that end in \n it leaves a lone carriage return bare, which readers take for an end.
     return ",".join(map(_cell, cells)) + "\n"
 

@@ -108,8 +108,9 @@ class Settings:
         min_coverage: least coverage at which a window is judged.
         device: where the model ran, ``"cpu"`` or ``"cuda"``.
         detector: the face detector's class.
-        min_face_px: narrower faces were ignored, in pixels.
-        min_score: fainter detections were ignored, 0..1.
+        min_face: width of the smallest face that was searched for, as a share of the picture's short side.
+        min_face_px: narrower faces were ignored, in pixels of the decoded picture.
+        min_score: the detector's score with which a face could begin, 0..1.
         smoothing_s: standard deviation in seconds of the Gaussian that smooths probabilities over time; 0 = none.
         min_confidence: below it the answer is "unsure", 0..1. At 0.5 of a calibrated model, an answer is given where it
             is more likely right than wrong.
@@ -120,8 +121,9 @@ class Settings:
     min_coverage: float
     device: str
     detector: str
+    min_face: float = 0.1
     min_face_px: float = 16.0
-    min_score: float = 0.3
+    min_score: float = 0.5
     smoothing_s: float = 0.0
     min_confidence: float = 0.5
 

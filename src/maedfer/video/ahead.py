@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Generic, TypeVar
 
 from maedfer.errors import ConfigError
+from maedfer.video.threads import end_at_exit
 
 __all__ = ["ahead"]
 
@@ -97,6 +98,7 @@ def _consumed(items: Iterable[T], size: int) -> Generator[T, None, None]:
     # From here on the thread alone holds the source: it is closed where it ran.
     del items
     thread.start()
+    end_at_exit(thread, buffer.shut)
     try:
         yield from buffer.items()
     finally:

@@ -10,6 +10,7 @@ from threading import Event
 import av
 import cv2
 import numpy as np
+from av.format import Flags
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
@@ -156,6 +157,8 @@ def _stream(name: str, said: str, device: str | None, stopping: Event) -> Iterat
     # Slices, not frames: threads that work on later frames hold back the present one.
     with _opened(name, said, device) as (container, stream):
         clock, reformatter = _Arrivals(), VideoReformatter()
+        # FFmpeg invents 25 pictures a second for formats without times; only their arrival is true.
+        untimed = bool(container.format.flags & Flags.no_timestamps.value)
         aspect = float(stream.sample_aspect_ratio or 1)
         aspect = aspect if 1 / 8 <= aspect <= 8 else 1.0
         packets, first = container.demux(stream), True
@@ -166,7 +169,7 @@ def _stream(name: str, said: str, device: str | None, stopping: Event) -> Iterat
                 break
             ready = time.monotonic() - before < _READY_S
             for raw in frames:
-                stamp = None if raw.pts is None or not raw.time_base else float(raw.pts * raw.time_base)
+                stamp = None if untimed or raw.pts is None or not raw.time_base else float(raw.pts * raw.time_base)
                 time_s, first = clock.tick(stamp), False
                 length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else 0.0
                 yield Shot(time_s, min(length, 1.0), Picture(time_s, length, raw, aspect, Path(said), reformatter).rgb)
@@ -187,7 +190,7 @@ def _next_frames(packets: Iterator[av.Packet], said: str, first: bool) -> list[a
         return None
     except (av.error.FFmpegError, OSError) as error:
         what = "could not be read" if first else "broke off"
-        raise DecodeError(f"{said}: the stream {what} ({error.strerror}); check the connection") from error
+        raise DecodeError(f"{said}: the stream {what} ({error.strerror}); check the connection") from None
     if packet is None:
         return None
     try:
@@ -210,7 +213,7 @@ def _opened(name: str, said: str, device: str | None) -> Iterator[tuple[av.conta
         raise DecodeError(
             f"{said}: expected a video stream, it could not be opened ({why}); check the address and that the "
             "source is on"
-        ) from error
+        ) from None  # its text may hold the password of an address
     with container:
         if not container.streams.video:
             raise DecodeError(f"{said}: expected a video stream, got one without pictures; check the address")

@@ -64,7 +64,8 @@ def crop_clip(
 def usable(face: Face, min_face_px: float) -> bool:
     """Whether a detection is wide enough and its landmarks can be aligned."""
     eyes = float(np.linalg.norm(face.landmarks[1] - face.landmarks[0]))
-    return bool(face.box[2] - face.box[0] >= min_face_px and np.isfinite(face.landmarks).all() and eyes > 0.5)
+    finite = np.isfinite(face.landmarks).all() and np.isfinite(face.box).all()
+    return bool(finite and face.box[2] - face.box[0] >= min_face_px and eyes > 0.5)
 
 
 def _images(path: Path, spec: ClipSpec, start_s: float) -> list[UInt8[np.ndarray, "_ _ 3"]]:

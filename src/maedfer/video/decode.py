@@ -149,8 +149,14 @@ def _file_pictures(source: Path | str, start_s: float) -> Iterator[tuple[float, 
 
 
 def _folder_pictures(images: list[Path], fps: float) -> Iterator[tuple[float, float, Picture]]:
+    last: Picture | None = None
     for index, image in enumerate(images):
-        yield index / fps, min(1 / fps, MAX_HOLD_S), next(file_pictures(image))
+        try:
+            last = next(file_pictures(image))
+        except DecodeError:
+            if last is None:
+                raise
+        yield index / fps, min(1 / fps, MAX_HOLD_S), last
 
 
 def _existing(source: Path | str) -> Path | str:

@@ -2,10 +2,8 @@
 
 ::
 
-    stream = FaceClips(CenterFace()).stream(Path("interview.mp4"))
-    for window in stream:
+    for window in FaceClips(CenterFace()).stream(Path("interview.mp4")):
         ...  # window.clips, window.gaps, window.faces
-    print(stream.info, stream.duration_s)
 """
 
 import math
@@ -20,7 +18,7 @@ from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.ahead import ahead
-from maedfer.video.appearance import appearance
+from maedfer.video.appearance import looks_of
 from maedfer.video.clips import PAPER_CLIP, ClipSpec, WindowPlan, crop_pixels
 from maedfer.video.cuts import CutDetector
 from maedfer.video.decode import probe, read_frames
@@ -32,7 +30,7 @@ from maedfer.video.types import Clip, FaceWindow, Frame, TrackedFace, VideoInfo,
 
 __all__ = ["FaceClips", "FaceStream"]
 
-# Pictures decoded while the last ones are searched for faces; as bounded as the window itself.
+# Pictures decoded while the last ones are searched for faces.
 _DECODED_AHEAD = 8
 # Pixels on the short side of what the cut detector gets to see.
 _CUT_SIDE = 120
@@ -52,9 +50,8 @@ class FaceClips:
         max_side: pictures are decoded at no more than this on their longer side; bounds memory.
         min_score: detector score with which a track may begin, 0..1; fainter sightings can only continue one.
         lookahead_s: a window is given this long after its end. ``None`` waits until no gap at its end can close any
-            more. 0 is for live use, with what is known as the window ends: a gap then open is not bridged, the last
-            landmarks are smoothed from one side, and a face that came within the last ``min_hits`` instants is missing
-            from the window's clips (its sightings are given with the next one).
+            more. 0 is for live use: a gap then open is not bridged, and a face that came within the last ``min_hits``
+            instants is missing from the window's clips (its sightings are given with the next one).
         full_search_s: seconds between two searches of the whole picture, in between only the places of known faces are
             searched: the most that a face in the middle of a shot may appear late. 0 searches all of every picture.
 
@@ -101,39 +98,51 @@ class FaceClips:
         self.min_face_px, self.max_gap_s, self.min_hits, self.max_side = min_face_px, max_gap_s, min_hits, max_side
         self.min_score, self.lookahead_s, self.full_search_s = min_score, lookahead_s, full_search_s
 
-    def stream(self, source: Path | str | Iterable[Frame], *, even: bool = False) -> "FaceStream":
+    def stream(
+        self, source: Path | str | Iterable[Frame], *, fps: float = 25.0, end_s: float | None = None, even: bool = False
+    ) -> "FaceStream":
         """Begin with a video file, an image, a folder of frames, a URL, or frames from elsewhere in order of time.
 
-        Frames from elsewhere (a camera) are looked at where the stream is iterated; files are decoded in a thread of
-        their own, some pictures ahead. Pixels of a frame must not be changed after it was given.
+        Files are decoded in a thread of their own, some pictures ahead. Pixels of a frame given must not change later.
+
+        Args:
+            source: what to read.
+            fps: frames per second of a folder of frames; files tell their own.
+            end_s: when the last of the frames from elsewhere ends, where that is known; files tell their own.
+            even: frames from elsewhere are already at the instants of ``spec.rate``; one that is left out was not seen.
 
         Raises:
             DecodeError: the source cannot be read; at once where the first picture tells, else while iterating.
         """
-        return FaceStream(self, source, even=even)
+        if isinstance(source, str | Path):
+            info = probe(source, folder_fps=fps)
+            frames = read_frames(source, rate=self.spec.rate, max_side=self.max_side, folder_fps=fps)
+            return FaceStream(self, ahead(frames, _DECODED_AHEAD), info, info.duration_s)
+        given = (frame for frame in source) if even else sampled(source, self.spec.rate)
+        return FaceStream(self, given, None, end_s)
 
 
 class FaceStream:
     """One pass over one video. Iterate once; windows come in order of time, each as soon as it is certain.
 
-    A window is certain ``max_gap_s`` after its end, when gaps at its end can no longer close; ``lookahead_s`` gives it
-    sooner. May be iterated in another thread than the one that made it.
+    A window is certain ``max_gap_s`` after its end, when gaps at its end can no longer close (or when a face at its end
+    can no longer be confirmed, if that is later); ``lookahead_s`` gives it sooner. May be iterated in another thread.
 
     Attributes:
         info: facts about the source; ``None`` for frames from elsewhere.
         duration_s: seconds decoded so far; after the last window, the video's length.
     """
 
-    def __init__(self, settings: FaceClips, source: Path | str | Iterable[Frame], *, even: bool = False) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: FaceClips,
+        frames: Generator[Frame, None, None],
+        info: VideoInfo | None,
+        said_end_s: float | None,
+    ) -> None:
+        self._settings, self._frames, self.info, self._said_end_s = settings, frames, info, said_end_s
         rate, spec = settings.spec.rate, settings.spec
-        if isinstance(source, (str, Path)):
-            self.info: VideoInfo | None = probe(source)
-            frames = read_frames(source, rate=rate, max_side=settings.max_side)
-            self._frames: Generator[Frame, None, None] = ahead(frames, _DECODED_AHEAD)
-        else:
-            self.info = None
-            self._frames = (frame for frame in source) if even else sampled(source, rate)
+        self._begun = False
         self.duration_s = 0.0
         self._search = FaceSearch(
             settings.detector,
@@ -157,6 +166,9 @@ class FaceStream:
         self._given: UInt8[np.ndarray, "H W 3"] | None = None
 
     def __iter__(self) -> Iterator[FaceWindow]:
+        if self._begun:
+            raise ConfigError("expected a new stream, this one was read already; call FaceClips.stream() again")
+        self._begun = True
         with closing(self._frames) as frames:
             for frame in frames:
                 while self._instants and (frame.time_s - self._time(self._instants)) * self._settings.spec.rate > 0.5:
@@ -178,7 +190,7 @@ class FaceStream:
             yield self._window(window, math.inf)
 
     def _hold(self) -> None:
-        """An instant that nobody saw: the last picture stands still, and no face counts as seen."""
+        """An instant that nobody saw: the last picture stands still."""
         self._pictures.append(self._pictures[-1])
         self._instants += 1
 
@@ -190,11 +202,12 @@ class FaceStream:
         scale = width / image.shape[1]
         if not self._instants:
             self._first_s = frame.time_s
-        # For a thumbnail some of the pixels are enough, and its price would be that of the decoder otherwise.
+        # For a thumbnail some of the pixels are enough; all would cost as much as decoding.
         step = max(1, min(image.shape[:2]) // _CUT_SIDE)
-        cut = self._cuts.update(np.ascontiguousarray(image[::step, ::step]))
+        reshaped = bool(self._pictures) and self._pictures[-1].image.shape != image.shape
+        cut = self._cuts.update(np.ascontiguousarray(image[::step, ::step])) or reshaped
         faces = self._search.find(frame.time_s, image, cut=cut)
-        looks = [appearance(image, face) for face in faces]
+        looks = looks_of(image, faces)
         self._note(self._tracker.update(frame.time_s, faces, cut=cut, looks=looks), scale)
         self._pictures.append(Frame(frame.time_s, image))
         self._instants += 1
@@ -233,16 +246,14 @@ class FaceStream:
         return FaceWindow(start_s, end_s, clips, gaps, faces)
 
     def _forget(self, before: int) -> None:
-        for track in list(self._marks):
-            self._marks[track] = {i: points for i, points in self._marks[track].items() if i >= before}
-            if not self._marks[track]:
-                del self._marks[track]
+        kept = {track: {i: p for i, p in marks.items() if i >= before} for track, marks in self._marks.items()}
+        self._marks = {track: marks for track, marks in kept.items() if marks}
 
     def _time(self, instant: int) -> float:
         return self._first_s + instant / self._settings.spec.rate
 
     def _end_s(self, instants: int) -> float:
         """The video's end: known to one instant by the frames, exactly where the container agrees with them."""
-        said = None if self.info is None else self.info.duration_s
+        said = self._said_end_s
         latest, earliest = self._time(instants), self._time(instants - 1)
         return said if said is not None and earliest < said < latest else latest

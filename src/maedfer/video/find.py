@@ -18,8 +18,10 @@ from pathlib import Path, PurePath
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.source import STDIN, is_url, name_of, safe_name
 
-__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "FoundVideo", "find_videos", "frames_in"]
+__all__ = ["IMAGE_SUFFIXES", "LIST_NAME", "VIDEO_SUFFIXES", "FoundVideo", "find_videos", "frames_in"]
 
+#: The list of a batch, beside the places; no place has this name.
+LIST_NAME = "videos.csv"
 #: What counts as a frame in a folder of frames.
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 #: What counts as a video in a folder; a file that is named itself may end as it likes.
@@ -226,7 +228,7 @@ def _placed(candidates: list[_Candidate]) -> list[FoundVideo]:
     wanted = [candidate.full if together[siblings(candidate)] > 1 else candidate.base for candidate in candidates]
     rivals = Counter(_key(place) for place in wanted)
     taken, places = set(rivals), list[PurePath]()
-    first = set[str]()
+    first = {LIST_NAME}
     for place in wanted:
         unique = place
         if _key(place) in first:

@@ -21,6 +21,7 @@ from maedfer.errors import ConfigError
 from maedfer.video.capture import Shot, shots
 from maedfer.video.decode import sample_by_time
 from maedfer.video.source import shown
+from maedfer.video.threads import end_at_exit
 from maedfer.video.types import Frame
 
 __all__ = ["LiveFrames"]
@@ -133,6 +134,7 @@ class LiveFrames:
 
     def __iter__(self) -> Iterator[Frame]:
         self._thread.start()
+        end_at_exit(self._thread, self._close)
         with self:
             while (frame := self._next()) is not None:
                 yield frame

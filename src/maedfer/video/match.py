@@ -4,6 +4,7 @@ Places and sizes decide whether a pair is possible at all; looks decide between 
 light may change. What stays doubtful is given to nobody.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from maedfer.video.appearance import unlikeness
 from maedfer.video.types import Face
 
-__all__ = ["Expectation", "Sighting", "assign", "reaches"]
+__all__ = ["Expectations", "Sighting", "assign", "reaches"]
 
 # A number for each track (row) and sighting (column).
 _Table: TypeAlias = Float[np.ndarray, "N F"]
@@ -41,26 +42,26 @@ _REACH = np.array([-0.25, -0.3, 0.25, 0.6])
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """What is known of a track before an instant is looked at.
+class Expectations:
+    """What is known of the tracks before an instant is looked at, one of each value for each track.
 
     Attributes:
-        last: box at the last sighting.
-        box: predicted box.
+        last: boxes at the last sighting.
+        box: predicted boxes.
         run: way of the centre since the last sighting if it went on as fast as then.
         gap_s: seconds since the last sighting.
-        look: mean descriptor; ``None`` when unknown.
-        clean: whether ``look`` is this face's alone.
+        looks: mean descriptors; ``None`` when unknown.
+        clean: whether the look is this face's alone.
         confirmed: whether the track has a number.
     """
 
-    last: Float[np.ndarray, "4"]
-    box: Float[np.ndarray, "4"]
-    run: Float[np.ndarray, "2"]
-    gap_s: float
-    look: Float32[np.ndarray, "L"] | None
-    clean: bool
-    confirmed: bool
+    last: Float[np.ndarray, "N 4"]
+    box: Float[np.ndarray, "N 4"]
+    run: Float[np.ndarray, "N 2"]
+    gap_s: Float[np.ndarray, " N"]
+    looks: Sequence[Float32[np.ndarray, "L"] | None]
+    clean: Bool[np.ndarray, " N"]
+    confirmed: Bool[np.ndarray, " N"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Sighting:
     Attributes:
         face: the detection.
         look: its descriptor; ``None`` when unknown.
-        alone: whether nobody else is near enough to be in ``look``.
+        alone: whether the face is ``bright`` and nobody else is near enough to be in ``look``: only such a look is
+            taken for this face's own.
         bright: whether its score may begin a track.
     """
 
@@ -80,27 +82,29 @@ class Sighting:
     bright: bool
 
 
-def assign(tracks: list[Expectation], sightings: list[Sighting]) -> tuple[list[tuple[int, int]], set[int]]:
+def assign(tracks: Expectations, sightings: list[Sighting]) -> tuple[list[tuple[int, int]], set[int]]:
     """Pairs of track and sighting (by index), and the sightings that could be one track's or another's.
 
     Bright sightings come first, faint ones go to the tracks that are left.
     """
-    if not tracks or not sightings:
+    if not len(tracks.box) or not sightings:
         return [], set()
     cost = _cost(tracks, sightings)
+    every = list(range(len(tracks.box)))
     bright = [column for column, sighting in enumerate(sightings) if sighting.bright]
     faint = [column for column, sighting in enumerate(sightings) if not sighting.bright]
-    pairs = _cheapest(cost, list(range(len(tracks))), bright)
-    pairs += _cheapest(cost, sorted(set(range(len(tracks))) - {row for row, _ in pairs}), faint)
-    confirmed = [track.confirmed for track in tracks]
-    doubtful = {column for row, column in pairs if _doubtful(cost, dict(pairs), row, column, confirmed)}
-    return [(row, column) for row, column in pairs if column not in doubtful], doubtful
+    pairs = _cheapest(cost, every, bright)
+    pairs += _cheapest(cost, sorted(set(every) - {row for row, _ in pairs}), faint)
+    doubts = _doubts(cost, pairs, tracks.confirmed)
+    sure = [pair for pair, doubt in zip(pairs, doubts, strict=True) if not doubt]
+    return sure, {column for (_, column), doubt in zip(pairs, doubts, strict=True) if doubt}
 
 
-def reaches(box: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> bool:
-    """Whether ``other`` lies in what the look of the face at ``box`` takes in."""
-    wide = box + _REACH * np.tile(box[2:] - box[:2], 2)
-    return bool(np.all(np.minimum(wide[2:], other[2:]) > np.maximum(wide[:2], other[:2])))
+def reaches(boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]) -> Bool[np.ndarray, "n m"]:
+    """Whether each of ``others`` lies in what the look of the face at each of ``boxes`` takes in."""
+    wide = boxes + _REACH * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    low = np.maximum(wide[:, None, :2], others[None, :, :2])
+    return np.asarray((np.minimum(wide[:, None, 2:], others[None, :, 2:]) > low).all(2), np.bool_)
 
 
 def _cheapest(cost: _Table, rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
@@ -111,50 +115,56 @@ def _cheapest(cost: _Table, rows: list[int], columns: list[int]) -> list[tuple[i
     return [(r, c) for r, c in pairs if cost[r, c] < _UNMATCHED]
 
 
-def _doubtful(cost: _Table, own: dict[int, int], row: int, column: int, confirmed: list[bool]) -> bool:
-    """Whether another track could have this sighting at nearly the same cost, alone or in exchange for its own."""
-    for rival in np.flatnonzero(cost[:, column] < _UNMATCHED).tolist():
-        if rival == row or (confirmed[row] and not confirmed[rival]):
-            continue
-        gain = cost[rival, column] - cost[row, column]
-        if rival in own:
-            gain += cost[row, own[rival]] - cost[rival, own[rival]]
-        if gain < _CLEAR:
-            return True
-    return False
+def _doubts(cost: _Table, pairs: list[tuple[int, int]], confirmed: Bool[np.ndarray, " N"]) -> list[bool]:
+    """Of each pair: whether another track could have its sighting at nearly the same cost.
+
+    Alone, or in exchange for its own.
+    """
+    if not pairs:
+        return []
+    rows, columns = (np.array(side) for side in zip(*pairs, strict=True))
+    # Table of rival (row) and pair (column).
+    gain = cost[:, columns] - cost[rows, columns]
+    gain[rows] += cost[np.ix_(rows, columns)].T - cost[rows, columns][:, None]
+    rival = (cost[:, columns] < _UNMATCHED) & (confirmed[:, None] | ~confirmed[rows])
+    rival[rows, np.arange(len(rows))] = False
+    doubts: list[bool] = (rival & (gain < _CLEAR)).any(0).tolist()
+    return doubts
 
 
-def _cost(tracks: list[Expectation], sightings: list[Sighting]) -> _Table:
+def _cost(tracks: Expectations, sightings: list[Sighting]) -> _Table:
     """Distance in face widths, lack of overlap, change of size, unlike looks; ``_UNMATCHED`` outside the gates."""
     found = np.stack([sighting.face.box for sighting in sightings]).astype(np.float64)
-    expected, last = np.stack([t.box for t in tracks]), np.stack([t.last for t in tracks])
-    run, gap = np.stack([t.run for t in tracks]), np.array([[t.gap_s] for t in tracks])
-    here, there = _sizes(found)[None], _sizes(expected)[:, None]
+    alone, bright = (np.array(side) for side in zip(*((s.alone, s.bright) for s in sightings), strict=True))
+    gap = tracks.gap_s[:, None]
+    here, there = _sizes(found)[None], _sizes(tracks.box)[:, None]
     width = np.maximum(1.0, (here + there) / 2)
-    distance = np.linalg.norm(_centres(found)[None] - _centres(expected)[:, None], axis=2) / width
+    distance = np.linalg.norm(_centres(found)[None] - _centres(tracks.box)[:, None], axis=2) / width
     # A face that stops or turns back is far from its prediction, but on the way there from its last place.
-    on_way = _off_way(_centres(found), _centres(last), run) / width
+    on_way = _off_way(_centres(found), _centres(tracks.last), tracks.run) / width
     growth = np.abs(np.log(np.maximum(here, 1e-3) / np.maximum(there, 1e-3)))
-    unlike = _unlikeness(tracks, sightings)
-    known = np.array([[t.clean and t.look is not None for t in tracks]]).T & np.array([s.alone for s in sightings])
-    back = known & (gap > _AWAY_S)
-    gate = np.array([_GATE if sighting.bright else _FAINT_GATE for sighting in sightings])
+    unlike = _unlikeness(tracks.looks, [sighting.look for sighting in sightings])
+    learned = tracks.clean & np.array([look is not None for look in tracks.looks])
+    back = learned[:, None] & alone & (gap > _AWAY_S)
+    gate = np.where(bright, _GATE, _FAINT_GATE)
     limit = np.where(back & (unlike < _SAME), _SAME_GATE, np.minimum(_GATE_LIMIT, gate + _GATE_GROWTH_PER_S * gap))
     possible = (np.minimum(distance, on_way) <= limit) & (growth <= _SIZE_GATE) & ~(back & (unlike > _STRANGER))
     distance = np.where(gap > _AWAY_S, np.minimum(distance, on_way), distance)
-    handicap = np.array([[0.0 if t.confirmed else _TENTATIVE_HANDICAP] for t in tracks])
-    placed = np.minimum(distance, _FAR) + 0.5 * (1 - _overlaps(expected, found)) + 0.5 * growth + handicap
+    handicap = np.where(tracks.confirmed, 0.0, _TENTATIVE_HANDICAP)[:, None]
+    placed = np.minimum(distance, _FAR) + 0.5 * (1 - _overlaps(tracks.box, found)) + 0.5 * growth + handicap
     whole = placed + _LOOKS * _beyond_best(unlike, possible)
     return np.asarray(np.where(possible, np.minimum(whole, _UNMATCHED), _UNMATCHED), np.float64)
 
 
-def _unlikeness(tracks: list[Expectation], sightings: list[Sighting]) -> _Table:
+def _unlikeness(
+    tracks: Sequence[Float32[np.ndarray, "L"] | None], sightings: Sequence[Float32[np.ndarray, "L"] | None]
+) -> _Table:
     """0..1; 0 where a look is unknown."""
     table = np.zeros((len(tracks), len(sightings)))
-    for row, track in enumerate(tracks):
-        for column, sighting in enumerate(sightings):
-            if track.look is not None and sighting.look is not None:
-                table[row, column] = unlikeness(track.look, sighting.look)
+    rows, columns = ([k for k, look in enumerate(side) if look is not None] for side in (tracks, sightings))
+    if rows and columns:
+        known = (np.stack([look for look in side if look is not None]) for side in (tracks, sightings))
+        table[np.ix_(rows, columns)] = unlikeness(*known)
     return table
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from maedfer.errors import ConfigError
-from maedfer.video.match import Expectation, Sighting, assign, reaches
+from maedfer.video.match import Expectations, Sighting, assign, reaches
 from maedfer.video.types import Face, TrackedFace
 
 __all__ = ["TENTATIVE_GAP_S", "Tracker"]
@@ -41,13 +41,6 @@ class _Track:
     clean: bool = False
     number: int | None = None
     held: list[tuple[float, Face]] = field(default_factory=list)
-
-    def expected(self, time_s: float) -> Expectation:
-        """Where it should be at ``time_s``, by constant velocity that fades while the face is unseen."""
-        gap, last = time_s - self.seen_s, self.face.box.astype(np.float64)
-        run = self.velocity * gap
-        box = last + np.tile(run * _VELOCITY_DECAY_PER_S ** max(0.0, gap - 0.2), 2)
-        return Expectation(last, box, run, gap, self.look, self.clean, self.number is not None)
 
     def join(self, time_s: float, sighting: Sighting) -> None:
         """Take ``sighting`` as this track's place at ``time_s``, and learn its look if it is this face's alone."""
@@ -106,7 +99,7 @@ class Tracker:
             time_s: seconds, later than in the call before.
             faces: all detections at this instant.
             cut: a new shot begins with this instant: no track goes on.
-            looks: the :func:`~maedfer.video.appearance.appearance` of each face; ``None``: by geometry alone.
+            looks: of each face, by :func:`~maedfer.video.appearance.looks_of`; ``None``: by geometry alone.
 
         Returns:
             The faces whose identity is now certain: those of this instant, and earlier ones of a track that this
@@ -116,8 +109,9 @@ class Tracker:
             raise ConfigError(f"expected a look for each of {len(faces)} faces, got {len(looks)}; give all or None")
         self._instants += 1
         self._tracks = [] if cut else [t for t in self._tracks if time_s - t.seen_s <= self._patience(t) + 1e-6]
-        sightings = self._sightings(time_s, faces, looks)
-        pairs, doubtful = assign([track.expected(time_s) for track in self._tracks], sightings)
+        expected = _expected(self._tracks, time_s)
+        sightings = self._sightings(expected, faces, looks)
+        pairs, doubtful = assign(expected, sightings)
         for row, column in pairs:
             self._tracks[row].join(time_s, sightings[column])
         taken = {column for _, column in pairs} | doubtful
@@ -133,17 +127,16 @@ class Tracker:
         return self._released(self._tracks) if self._instants < self.min_hits else []
 
     def _sightings(
-        self, time_s: float, faces: list[Face], looks: Sequence[Float32[np.ndarray, "L"]] | None
+        self, expected: Expectations, faces: list[Face], looks: Sequence[Float32[np.ndarray, "L"]] | None
     ) -> list[Sighting]:
-        boxes = [face.box.astype(np.float64) for face in faces]
-        expected = [track.expected(time_s).box for track in self._tracks if track.number is not None]
+        boxes = _boxes(faces)
+        # The track at this very place is most likely the face itself; if it is another's, a detection is near too.
+        near = reaches(boxes, expected.box[expected.confirmed]).sum(1) > 1
+        near |= (reaches(boxes, boxes) & ~np.eye(len(boxes), dtype=np.bool_)).any(1)
         out = []
-        for index, face in enumerate(faces):
-            # The track at this very place is most likely the face itself; if it is another's, a detection is near too.
-            near = sum(reaches(boxes[index], box) for box in expected) > 1
-            near = near or any(reaches(boxes[index], box) for other, box in enumerate(boxes) if other != index)
+        for index, (face, crowded) in enumerate(zip(faces, near.tolist(), strict=True)):
             bright = face.score >= self.start_score
-            out.append(Sighting(face, None if looks is None else looks[index], bright and not near, bright))
+            out.append(Sighting(face, None if looks is None else looks[index], bright and not crowded, bright))
         return out
 
     def _patience(self, track: _Track) -> float:
@@ -160,6 +153,22 @@ class Tracker:
                 out += [TrackedFace(track.number, time_s, face) for time_s, face in track.held]
                 track.held = []
         return sorted(out, key=lambda tracked: (tracked.time_s, tracked.track))
+
+
+def _expected(tracks: list[_Track], time_s: float) -> Expectations:
+    """Where each should be at ``time_s``, by constant velocity that fades while the face is unseen."""
+    last = _boxes([track.face for track in tracks])
+    gaps = [time_s - track.seen_s for track in tracks]
+    run = np.array([track.velocity for track in tracks]).reshape(-1, 2) * np.array(gaps)[:, None]
+    fading = np.array([_VELOCITY_DECAY_PER_S ** max(0.0, gap - 0.2) for gap in gaps])
+    box = last + np.tile(run * fading[:, None], 2)
+    clean = np.array([track.clean for track in tracks], np.bool_)
+    confirmed = np.array([track.number is not None for track in tracks], np.bool_)
+    return Expectations(last, box, run, np.array(gaps), [track.look for track in tracks], clean, confirmed)
+
+
+def _boxes(faces: Sequence[Face]) -> Float[np.ndarray, "n 4"]:
+    return np.array([face.box for face in faces], np.float64).reshape(-1, 4)
 
 
 def _centre(box: Float[np.ndarray, "4"]) -> Float[np.ndarray, "2"]:
