@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from maedfer.batch import Facts, Outcome, process, write_list
-from maedfer.errors import ConfigError, DecodeError, OutputError
+from maedfer.errors import ConfigError, DecodeError
 from maedfer.reading import Progress
 from maedfer.video.find import FoundVideo
 
@@ -104,12 +104,16 @@ def test_another_videos_results_are_not_replaced_unasked(tmp_path: Path, talk: P
     other.parent.mkdir()
     other.write_text("tuesday's")
     run(out, Copying("a.txt"), talk)
-    (failed,) = run(out, Copying("a.txt"), other)
-    assert isinstance(failed.error, OutputError)
-    assert str(talk) in str(failed.error)
-    assert (out / "talk" / "a.txt").read_text() == "talk"
-    assert run(out, Copying("a.txt"), other, again=True)[0].state == "done"
-    assert (out / "talk" / "a.txt").read_text() == "tuesday's"
+    (outcome,) = run(out, Copying("a.txt"), other)
+    assert outcome.folder == out / "talk-2"
+    assert [(out / name / "a.txt").read_text() for name in ("talk", "talk-2")] == ["talk", "tuesday's"]
+    # Whatever the order and whatever comes beside them, each is found again where it lies.
+    third = tmp_path / "wednesday" / "talk.mp4"
+    third.parent.mkdir()
+    third.write_text("wednesday's")
+    outcomes = run(out, Copying("a.txt"), third, other, talk)
+    assert [(o.state, o.folder.name) for o in outcomes] == [("done", "talk-3"), ("kept", "talk-2"), ("kept", "talk")]
+    assert run(out, Copying("a.txt"), other, again=True)[0].folder == out / "talk-2"
 
 
 def test_what_can_be_known_before_costs_no_work(tmp_path: Path, talk: Path) -> None:
@@ -119,8 +123,9 @@ def test_what_can_be_known_before_costs_no_work(tmp_path: Path, talk: Path) -> N
     refused = tmp_path / "x.no"
     refused.write_text("x")
     outcomes = run(out, work, talk, refused)
-    assert [type(outcome.error) for outcome in outcomes] == [OutputError, ConfigError]
-    assert work.done == []
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), ConfigError]
+    assert outcomes[0].folder == out / "talk-2"
+    assert len(work.done) == 1
     assert (out / "talk").read_text() == "no folder"
 
 

@@ -426,3 +426,17 @@ def test_smaller_faces_are_searched_for_on_request(model: ColourModel, monkeypat
     assert Predictor(model, min_face=0.05).settings.min_face == 0.05
     assert Predictor(model).settings.min_face == 0.1
     assert asked == [0.05, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([np.zeros((8, 8, 3), np.uint8)], r"np\.stack"),
+        ([Frame(0.0, np.zeros((8, 8, 3), np.uint8)), Frame(0.0, np.zeros((8, 8, 3), np.uint8))], "later than"),
+        ([Frame(float("nan"), np.zeros((8, 8, 3), np.uint8))], "later than"),
+        ([], "at least one frame"),
+    ],
+)
+def test_what_is_no_row_of_frames_is_refused(model: ColourModel, frames: list[Frame], expected: str) -> None:
+    with pytest.raises((ConfigError, DecodeError), match=expected):
+        Predictor(model, device="cpu", detector=DiscFinder()).predict(iter(frames))

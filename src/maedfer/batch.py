@@ -6,9 +6,11 @@ run goes on where it stopped.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -107,7 +109,7 @@ def process(
         videos: what, and where under ``out`` the results belong.
         out: folder of all results.
         work: what is done with each.
-        again: also where an earlier run's results still fit, and over those of another video.
+        again: also where an earlier run's results still fit.
         stdin: opens what is read for the source ``-``.
         watch: gives the progress of one video.
 
@@ -115,14 +117,17 @@ def process(
         One outcome a video.
     """
     waiting = []
+    taken = set[Path]()
     for video in videos:
-        outcome = _done(video, out, work, again, stdin, watch, wait=False)
+        folder = _folder(video, out, work, taken)
+        taken.add(folder.path)
+        outcome = _done(video, folder, work, again, stdin, watch, wait=False)
         if outcome is None:
-            waiting.append(video)
+            waiting.append((video, folder))
         else:
             yield outcome
-    for video in waiting:
-        outcome = _done(video, out, work, again, stdin, watch, wait=True)
+    for video, folder in waiting:
+        outcome = _done(video, folder, work, again, stdin, watch, wait=True)
         if outcome is not None:
             yield outcome
 
@@ -139,15 +144,37 @@ def write_list(out: Path, outcomes: Sequence[Outcome]) -> Path:
         found = ("", "", "") if facts is None else (f"{facts.duration_s:.3f}", str(facts.faces), str(facts.windows))
         state = "failed" if outcome.state == "failed" else "done"
         error = "" if outcome.error is None else " ".join(str(outcome.error).split())
-        lines.append(csv_line((shown(video.source), video.place.as_posix(), state, *found, error)))
+        place = outcome.folder.relative_to(out).as_posix()
+        lines.append(csv_line((shown(video.source), place, state, *found, error)))
     path = out / LIST_NAME
     write_text(path, "".join(lines))
     return path
 
 
+def _folder(video: FoundVideo, out: Path, work: Work, taken: set[Path]) -> ResultFolder:
+    """Where this video's results lie by an earlier run, whatever else was asked for then; else the first free place."""
+    wanted, name, digest = out / video.place, _whole_name(video.source), _digest(video.source, work)
+    stem = re.sub(r"-\d+$", "", wanted.name)
+    near = [path for path in _listed(wanted.parent) if re.fullmatch(rf"{re.escape(stem)}(-\d+)?", path.name)]
+    for path in near:
+        folder = ResultFolder(path, work.name, name, digest)
+        if folder.owner == name:
+            return folder
+    places = chain([wanted], (wanted.with_name(f"{stem}-{number}") for number in count(2)))
+    folders = (ResultFolder(path, work.name, name, digest) for path in places if path not in taken)
+    return next(folder for folder in folders if folder.free)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _done(
     video: FoundVideo,
-    out: Path,
+    folder: ResultFolder,
     work: Work,
     again: bool,
     stdin: Callable[[], BinaryIO],
@@ -156,10 +183,7 @@ def _done(
     wait: bool,
 ) -> Outcome | None:
     """What became of one video; ``None`` when another run is at it."""
-    folder = ResultFolder(out / video.place, work.name, _whole_name(video.source), _digest(video.source, work))
     try:
-        if not again:
-            folder.require_free()
         with folder.aside(wait=wait) as aside:
             if aside is None:
                 return None

@@ -40,8 +40,8 @@ class Judge:
     """
 
     def __init__(self, model: str | Path | ExpressionClassifier | None, device: Device, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"batch_size: expected at least 1 clip, got {batch_size}; 8 is common")
+        if not 1 <= batch_size <= 1024:
+            raise ConfigError(f"batch_size: expected 1 to 1024 clips, got {batch_size}; 8 is common")
         target = resolve_device(device)
         if isinstance(model, ExpressionClassifier):
             self.model, self.identity = model.to(target).eval(), ModelIdentity("in memory", None, __version__)

@@ -119,10 +119,18 @@ def open_source(clips: FaceClips, source: Source, fps: float | None) -> Reading:
         if stream.info is None:
             raise DecodeError(f"{shown(source)}: expected a source with facts, got none")
         return Reading(stream, stream.info, source)
+    given: object = source
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise ConfigError(f"expected a path, a URL, an array or Frame values, got {type(source).__name__}")
     rest = iter(source)
     first = next(rest, None)
     if first is None:
         raise DecodeError("expected at least one frame, got an empty stream; check the source of the frames")
+    if not isinstance(first, Frame):
+        raise ConfigError(
+            f"expected Frame(time_s, image) values, got {type(first).__name__}; pictures without times go as one "
+            "array: np.stack(pictures), with fps=25.0"
+        )
     height, width = first.image.shape[:2]
     return Reading(
         clips.stream(chain([first], rest)), VideoInfo("frames", width, height, None, None, "frames", 0), None

@@ -45,22 +45,19 @@ class ResultFolder:
         facts = stamp.get("facts")
         return facts if isinstance(facts, dict) and all((self.path / name).is_file() for name in files) else None
 
-    def require_free(self) -> None:
-        """Refuse to replace the results of another video, or something that is no folder.
+    @property
+    def owner(self) -> str | None:
+        """Of what the results are that lie there, of any kind; ``None`` when there are none."""
+        for stamp in sorted(self.path.glob(".maedfer-*.json")):
+            source = _content(stamp).get("source")
+            if isinstance(source, str):
+                return source
+        return None
 
-        Raises:
-            OutputError: it would.
-        """
-        if self.path.exists() and not self.path.is_dir():
-            raise OutputError(
-                f"{self.path}: expected a folder for results, found a file; move it or choose another --out"
-            )
-        stamp = self._read()
-        if stamp and stamp.get("digest") != self._digest and stamp.get("source") != self._source:
-            raise OutputError(
-                f"{self.path}: expected no results or those of {self._source}, found those of {stamp.get('source')}; "
-                "choose another --out, or replace them with --again"
-            )
+    @property
+    def free(self) -> bool:
+        """Whether nothing is there, or a folder without results."""
+        return not self.path.exists() or (self.path.is_dir() and self.owner is None)
 
     @contextmanager
     def aside(self, *, wait: bool) -> Iterator[Path | None]:
@@ -117,11 +114,7 @@ class ResultFolder:
             (self._aside / name).replace(self.path / name)
 
     def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self._stamp.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        return _content(self._stamp)
 
     def _locked(self, wait: bool) -> TextIO | None:
         while True:
@@ -139,6 +132,14 @@ class ResultFolder:
             except FileNotFoundError:
                 pass
             file.close()
+
+
+def _content(stamp: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _lock(file: TextIO, wait: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from maedfer.report import ModelIdentity, Portrait, Prediction, Settings, WindowPrediction
+from maedfer.report.colours import colour_of
 from maedfer.report.page import write_page
 from maedfer.video.types import VideoInfo, Window
 
@@ -155,12 +157,106 @@ def test_a_click_keeps_the_moment_and_escape_lets_go(reader: Reader) -> None:
     reader.page.mouse.move(5, 5)
     assert reader.tip(0).get_attribute("data-label") == "angry"
     assert reader.tip(0).is_visible()
-    reader.timeline(0).press("Escape")
+    reader.page.keyboard.press("Escape")  # wherever the focus is
     assert reader.tip(0).is_hidden()
 
 
+def test_another_button_of_the_mouse_keeps_nothing(reader: Reader) -> None:
+    reader.point_at(0, 15.0)
+    reader.page.mouse.down(button="right")
+    reader.page.mouse.up(button="right")
+    reader.page.mouse.move(5, 5)
+    assert reader.tip(0).is_hidden()
+
+
+def test_the_kept_moment_is_in_the_address_and_read_from_it(reader: Reader, tmp_path: Path) -> None:
+    reader.point_at(0, 15.0)
+    reader.page.mouse.down()
+    reader.page.mouse.up()
+    reader.page.wait_for_url(re.compile(r"#t=1[45](\.\d+)?$"))
+    kept = reader.tip(0).get_attribute("data-time")
+    reader.page.mouse.move(5, 5)
+    reader.page.reload()
+    sync_api.expect(reader.tip(0)).to_have_attribute("data-time", kept or "")
+    reader.page.keyboard.press("Escape")
+    reader.page.wait_for_url((tmp_path / "report.html").as_uri())
+    reader.page.evaluate("location.hash = '#t=3.3'")
+    sync_api.expect(reader.tip(0)).to_have_attribute("data-time", "3300")
+    reader.requests[:] = reader.requests[:1]  # the second load asked for the same
+
+
+def test_raw_values_leave_the_answer_as_it_is(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    """One window of surprise in a calm face: smoothing takes it away, and the raw view says that it was there."""
+    calm, jump = (0.9, 0.04, 0.03, 0.03), (0.2, 0.1, 0.15, 0.55)
+    windows = tuple(
+        WindowPrediction(0, i * HOP_S, i * HOP_S + SPAN_S, LABELS[int(np.argmax(p))], max(p), p, 1.0)
+        for i, p in enumerate([*[calm] * 7, jump, *[calm] * 7])
+    )
+    plain = dataclasses.replace(scene(), windows=windows, unseen=(), portraits=())
+    reader = open_page(browser, plain.reread(smoothing_s=1.5), tmp_path)
+    assert reader.timeline(0).locator(".bar-name").text_content() == "answer (smoothed)"
+    reader.point_at(0, 7 * HOP_S + SPAN_S / 2)
+    assert "raw" not in reader.tip(0).inner_text()
+    reader.page.get_by_label("Raw").check()
+    reader.point_at(0, 7 * HOP_S + SPAN_S / 2 + 0.02)
+    sync_api.expect(reader.tip(0)).to_contain_text("raw: angry 55\u00a0%")
+    assert reader.tip(0).locator(".tip-answer bdi").inner_text() == "happy"
+    assert reader.tip(0).get_attribute("data-label") == "happy"
+    reader.page.close()
+    reader = open_page(browser, plain.reread(smoothing_s=0.0), tmp_path)
+    assert reader.timeline(0).locator(".bar-name").text_content() == "answer"
+    reader.page.close()
+
+
+def test_unsure_is_never_shown_with_the_threshold_s_own_number(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    nearly = (0.4997, 0.2003, 0.2, 0.1)
+    windows = tuple(WindowPrediction(0, 1.28 * i, 1.28 * i + SPAN_S, "happy", 0.4997, nearly, 1.0) for i in range(6))
+    reader = open_page(browser, dataclasses.replace(scene(), windows=windows, unseen=(), portraits=()), tmp_path)
+    reader.point_at(0, 4.0)
+    assert reader.tip(0).get_attribute("data-label") == "unsure"
+    assert reader.tip(0).locator("li span:last-child").first.inner_text() == "49\u00a0%"
+    reader.page.close()
+
+
+def test_names_stand_on_their_own_colour_whatever_the_pattern(reader: Reader) -> None:
+    names = reader.timeline(0).locator("text.on:not(.tag)")
+    assert names.count() >= 2
+    for one in names.all():
+        where = LABELS.index(one.text_content() or "")
+        assert one.get_attribute("stroke") == colour_of(LABELS[where], LABELS)
+        assert one.evaluate("one => getComputedStyle(one).paintOrder").startswith("stroke")
+        assert one.evaluate("one => parseFloat(getComputedStyle(one).strokeWidth)") >= 3
+
+
+def test_a_pan_is_spoken_once_when_it_ends(reader: Reader) -> None:
+    page = reader.page
+    assert page.locator("#range").get_attribute("aria-live") == "off"
+    assert page.locator("#said").text_content() == ""
+    page.locator("#zoom-in").click()
+    sync_api.expect(page.locator("#range")).to_have_text("0:05.1 – 0:15.4")
+    page.evaluate("window.spoken = 0; new MutationObserver(() => spoken++).observe(said, { childList: true })")
+    reader.point_at(0, 10.0)
+    box = reader.timeline(0).bounding_box()
+    assert box is not None
+    page.mouse.down()
+    page.mouse.move(box["x"] + 80, box["y"] + 90, steps=8)
+    page.mouse.up()
+    sync_api.expect(page.locator("#said")).to_have_text(page.locator("#range").inner_text())
+    assert page.evaluate("spoken") == 1
+
+
+def test_print_shows_the_whole_video_after_a_zoom(reader: Reader) -> None:
+    reader.page.locator("#zoom-in").click()
+    sync_api.expect(reader.page.locator("#range")).to_have_text("0:05.1 – 0:15.4")
+    reader.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert reader.timeline(0).locator("rect.span").count() == len(scene().segments(0))
+    assert "whole video" in reader.page.locator("#range").inner_text()
+    reader.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    sync_api.expect(reader.page.locator("#range")).to_have_text("0:05.1 – 0:15.4")
+
+
 def test_lines_and_raw_values_are_one_click_away(reader: Reader) -> None:
-    curves = reader.page.locator("path.curve")
+    curves = reader.page.locator("path.curve:not(.casing)")
     sync_api.expect(curves).to_have_count(0)
     reader.page.get_by_label("Lines").check()
     reader.page.wait_for_selector("path.curve")
@@ -181,7 +277,7 @@ def test_the_keyboard_moves_the_cursor_and_zooms(reader: Reader) -> None:
     first = int(slider.get_attribute("aria-valuenow") or 0)
     slider.press("ArrowRight")
     assert int(slider.get_attribute("aria-valuenow") or 0) - first == round(1000 * HOP_S)
-    assert "sad 70 %" in (slider.get_attribute("aria-valuetext") or "")
+    assert "sad 70\u00a0%" in (slider.get_attribute("aria-valuetext") or "")
     sync_api.expect(reader.tip(0)).to_be_visible()  # the cursor is on all faces
     slider.press("End")
     assert slider.get_attribute("aria-valuenow") == str(round(1000 * END_S))
@@ -228,6 +324,10 @@ def test_faces_can_be_put_aside(reader: Reader) -> None:
     assert reader.page.locator("#face-1").is_hidden()
     reader.page.get_by_label("show face 1").check()
     assert reader.page.locator("#face-1").is_visible()
+    reader.page.get_by_label("show face 1").uncheck()
+    reader.page.get_by_role("link", name="Face 1").click()
+    assert reader.page.get_by_label("show face 1").is_checked()
+    sync_api.expect(reader.page.locator("#face-1")).to_be_in_viewport()
 
 
 def test_it_prints_with_all_faces(reader: Reader, tmp_path: Path) -> None:
@@ -241,7 +341,11 @@ def test_it_prints_with_all_faces(reader: Reader, tmp_path: Path) -> None:
 
 
 def test_a_telephone_shows_no_sideways_scrolling(browser: "sync_api.Browser", tmp_path: Path) -> None:
-    opened = open_page(browser, scene(), tmp_path, width=360)
+    long = ("happy and a little helpless", *LABELS[1:])
+    windows = tuple(dataclasses.replace(w, label=long[LABELS.index(w.label)]) for w in scene().windows)
+    opened = open_page(browser, dataclasses.replace(scene(), labels=long, windows=windows), tmp_path, width=360)
+    for table in opened.page.locator("details.spans").all():
+        table.locator("summary").click()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     opened.point_at(0, 3.3)
     assert opened.tip(0).is_visible()
@@ -255,3 +359,16 @@ def test_without_a_face_the_page_says_so_and_its_script_is_quiet(browser: "sync_
     assert opened.page.get_by_text("No face to report").is_visible()
     assert opened.complaints == []
     opened.page.close()
+
+
+def test_a_kept_tip_stays_with_its_timeline_on_a_low_screen(reader: Reader) -> None:
+    reader.page.set_viewport_size({"width": 1280, "height": 420})
+    reader.page.evaluate("location.hash = '#t=3.3'")
+    for track in (0, 1):
+        reader.timeline(track).scroll_into_view_if_needed()
+        sync_api.expect(reader.tip(track)).to_be_visible()
+        tip, chart = reader.tip(track).bounding_box(), reader.timeline(track).bounding_box()
+        assert tip is not None
+        assert chart is not None
+        assert tip["y"] < chart["y"] + chart["height"]
+        assert tip["y"] + tip["height"] > chart["y"]

@@ -98,7 +98,7 @@ def test_each_face_has_a_line_of_summary(prediction: Prediction) -> None:
     seen = dataclasses.replace(prediction, unseen=(Window(0, 3.0, 4.0, 0.2), Window(None, 3.5, 4.0, 0.0)))
     text = printed(seen.reread(min_confidence=0.7))
     assert "3.0 s: calm 50 %, unsure 50 % (2 windows judged, 1 of them unsure; 1 unseen)" in text
-    assert "2.0 s: glad 100 % (1 windows judged, 0 of them unsure; 0 unseen)" in text
+    assert "2.0 s: glad 100 % (1 window judged, 0 of them unsure; 0 unseen)" in text
 
 
 def test_unsure_is_dimmed(prediction: Prediction) -> None:
@@ -153,3 +153,10 @@ def test_truth_reads_its_table_and_refuses_another(tmp_path: Path) -> None:
             read_truth(path)
     with pytest.raises(ManifestError):
         read_truth(tmp_path / "nothing.csv")
+
+
+def test_unsure_is_rounded_down(prediction: Prediction) -> None:
+    for value, shown in ((0.547, "54 %"), (0.557, "56 %")):  # the second is an answer
+        window = WindowPrediction(0, 0.0, 2.0, "calm", value, (value, 1 - value), 1.0)
+        text = printed(dataclasses.replace(prediction, windows=(window,)).reread(min_confidence=0.55))
+        assert shown in text

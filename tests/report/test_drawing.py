@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maedfer.report import UNSURE, Segment
-from maedfer.report.cards import UNJUDGED, Mark, printable
+from maedfer.report.cards import UNJUDGED, CardMaker, Mark, printable
 from maedfer.report.colours import colour_of
 from maedfer.report.drawing import Painter
 from maedfer.video.types import Frame
@@ -165,3 +165,15 @@ def test_labels_of_any_script_are_written_in_ascii() -> None:
     labels = ("怒り", "colère", "a" * 300)
     said = Mark(0, (20.0, 20.0, 90.0, 90.0), "a" * 300, 0.9, (0.05, 0.05, 0.9))
     assert Painter(labels, 640, 360).paint(frame(), [said]).shape == (360, 640, 3)
+
+
+def test_unsure_is_rounded_down() -> None:
+    def card(value: float, label: str) -> np.ndarray:
+        rest = (1 - value) / 3
+        return CardMaker(LABELS, 2.0, 600).card(
+            Mark(0, (0.0, 0.0, 9.0, 9.0), label, value, (value, rest, rest, rest)), False
+        )
+
+    assert (card(0.499, UNSURE) == card(0.49, UNSURE)).all()
+    assert (card(0.499, UNSURE) != card(0.5, UNSURE)).any()
+    assert (card(0.499, "happy") == card(0.5, "happy")).all()

@@ -130,3 +130,31 @@ def test_no_global_state_of_pyplot_is_touched() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_long_names_lose_their_middle(prediction: Prediction) -> None:
+    name, label = "talk" * 80 + ".mp4", "a very long expression that nobody would choose"
+    long = dataclasses.replace(
+        prediction, video=dataclasses.replace(prediction.video, source=name), labels=(label, *LABELS[1:])
+    )
+    figure = plot(long)
+    title = figure.get_suptitle()
+    assert len(title) == 90
+    assert title.startswith("talktalk")
+    assert title.endswith("talk.mp4")
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert max(map(len, entries)) == 24
+    assert entries[0].startswith("a very long")
+    assert entries[0].endswith("ould choose")
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(599.0, "seconds"), (600.0, "minutes"), (36_000.0, "minutes")])
+def test_a_long_video_is_read_in_minutes(prediction: Prediction, seconds: float, unit: str) -> None:
+    figure = plot(dataclasses.replace(prediction, duration_s=seconds), 0)
+    pixels(figure)
+    axis = figure.axes[-1].xaxis
+    assert axis.get_label_text() == unit
+    scale = 60 if unit == "minutes" else 1
+    marks = [(tick.get_loc(), float(tick.label1.get_text())) for tick in axis.get_major_ticks()]
+    assert 4 <= len(marks) <= 15
+    assert all(place == pytest.approx(scale * number) for place, number in marks)

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import itertools
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from maedfer.errors import OutputError
-from maedfer.report import ModelIdentity, Portrait, Prediction, Settings, WindowPrediction
+from maedfer.report import UNSURE, ModelIdentity, Portrait, Prediction, Settings, WindowPrediction
 from maedfer.report.page import write_page
 from maedfer.report.page_data import stories, thinned
-from maedfer.report.page_words import clock, duration, made_visible, share
+from maedfer.report.page_view import classes, described
+from maedfer.report.page_words import clock, confidence_percent, duration, made_visible, share
 from maedfer.video.types import VideoInfo, Window
 
 LABELS = ("happy", "sad", "neutral", "angry", "surprise", "disgust", "fear")
@@ -264,7 +266,7 @@ def test_a_page_says_that_no_face_was_found_and_why(tmp_path: Path) -> None:
     text, structure, data = written(nothing, tmp_path)
     assert "The face detector found no face" in text
     assert "16 pixels" in text
-    assert "100 % of the video&#39;s windows (2 of 2)" in text
+    assert "100\u00a0% of the video&#39;s windows (2 of 2)" in text
     assert data["faces"] == []
     assert "slider" not in [attributes.get("role") for _, attributes in structure.elements]
     rare = dataclasses.replace(nothing, unseen=(Window(0, 0.0, 2.56, 0.2),))
@@ -298,7 +300,7 @@ def test_it_says_how_it_was_made_and_what_was_not_judged(tmp_path: Path) -> None
         "CenterFace",
         "An expression shown is not an emotion felt.",
         f"({rare} of {rare + len(prediction.windows)})",
-        "at least 50 %",
+        "at least 50\u00a0%",
         "2.56 s, every 1.28 s",
         "1280 × 720 pixels, h264",
     ):
@@ -332,7 +334,7 @@ def test_a_page_with_too_many_numbers_keeps_every_kth(tmp_path: Path, monkeypatc
     assert data["every"] > 1
     kept = sum(len(face["raw"]) for face in data["faces"])
     assert kept <= 600 + 4 * len(LABELS), "a run may keep one more than its share"
-    assert f"every {data['every']}. judgement" in text
+    assert f"one judgement in {data['every']}" in text
     for face in data["faces"]:
         known = {(round(1000 * w.start_s), round(1000 * w.end_s)) for w in prediction.windows}
         assert set(starts_and_ends(face["times"])) <= known
@@ -372,4 +374,86 @@ def test_words_for_times_and_shares() -> None:
         "3 h 5 min",
     ]
     assert [duration(3599.6), duration(3600.0)] == ["1 h", "1 h"]
-    assert [share(0.0), share(0.004), share(0.5), share(0.997), share(1.0)] == ["0 %", "< 1 %", "50 %", "99 %", "100 %"]
+    shares = [share(part).replace("\u00a0", " ") for part in (0.0, 0.004, 0.5, 0.997, 1.0)]
+    assert shares == ["0 %", "< 1 %", "50 %", "99 %", "100 %"]
+    assert " " not in share(0.004), "a number stays with its sign at the end of a line"
+    assert [confidence_percent(UNSURE, value) for value in (0.4999, 0.29, 0.49)] == [49, 29, 49]
+    assert [confidence_percent("sad", value) for value in (0.4999, 0.506)] == [50, 51]
+
+
+def said(*spans: tuple[str, float], labels: tuple[str, ...] = LABELS) -> Prediction:
+    """One face; each window of 2 s touches the next and gives its label the probability that stands beside it."""
+    windows = []
+    for i, (label, value) in enumerate(spans):
+        rest = (1 - value) / (len(labels) - 1)
+        values = tuple(value if name == label else rest for name in labels)
+        windows.append(WindowPrediction(0, 2.0 * i, 2.0 * i + 2, label, value, values, 1.0))
+    calm = dataclasses.replace(synthetic(2.56, 1), labels=labels, windows=tuple(windows), portraits=())
+    return dataclasses.replace(calm, duration_s=20.0, settings=Settings(2.0, 2.0, 0.5, "cpu", "CenterFace"))
+
+
+def headline(text: str) -> str:
+    """Of the only face, as it is read."""
+    (found,) = re.findall(r'<p class="headline">(.*?)</p>', text)
+    return re.sub("<[^>]*>", "", found).replace("\u00a0", " ")
+
+
+def test_a_headline_never_hides_that_most_is_unsure(tmp_path: Path) -> None:
+    unsure, fear = ("fear", 0.3), ("fear", 0.9)
+    assert headline(written(said(*[unsure] * 8, fear), tmp_path)[0]) == "mostly unsure 89 %, then fear 11 %"
+    assert headline(written(said(unsure, fear), tmp_path)[0]) == "mostly unsure 50 %, then fear 50 %"
+    assert headline(written(said(unsure, fear, fear), tmp_path)[0]) == "most often fear 67 %, unsure 33 %"
+    assert headline(written(said(fear), tmp_path)[0]) == "most often fear 100 %"
+    text, _, _ = written(said(unsure), tmp_path)
+    assert headline(text) == "always unsure"
+    assert text.count("2.0 s of 20.0 s judged") == 2
+    assert "judged, 1 window;" in text
+
+
+def test_what_lies_beyond_unsure_is_counted_apart(tmp_path: Path) -> None:
+    text, _, _ = written(said(("happy", 0.9), ("sad", 0.9), ("sad", 0.3), ("happy", 0.9)), tmp_path)
+    assert "<bdi>happy</bdi> → <bdi>sad</bdi> <small>1 ×</small>" in text
+    assert "<bdi>sad</bdi> → <bdi>happy</bdi> <small>via unsure, 1 ×</small>" in text
+
+
+def test_unsure_is_never_said_with_the_threshold_s_own_number(tmp_path: Path) -> None:
+    text, _, _ = written(said(("happy", 0.4996), ("sad", 0.9996)), tmp_path)
+    assert "<bdi>unsure</bdi></td><td>49\u00a0%</td>" in text
+    assert "<bdi>sad</bdi></td><td>99\u00a0%</td>" in text
+
+
+def test_labels_that_turn_the_reading_direction_are_made_visible_everywhere(tmp_path: Path) -> None:
+    labels = ("a\u202eb", "שמח", "sad")
+    text, _, data = written(said(("a\u202eb", 0.9), ("שמח", 0.9), ("sad", 0.9), labels=labels), tmp_path)
+    assert data["labels"] == ["a\ufffdb", "שמח", "sad"]
+    assert "\u202e" not in text
+    assert "\\u202e" not in text
+    for name in re.findall(r"[^>]*שמח", text.split("</head>")[1].split("<script")[0]):
+        assert name == "שמח" or '="' in name or "Expressions" in name or ", " in name, "each stands in its own <bdi>"
+    assert text.count("<bdi>שמח</bdi>") >= 5
+
+
+def test_a_picture_at_the_window_s_border_is_not_far() -> None:
+    prediction = said(("sad", 0.9))
+    for time, far in ((2.0004, False), (2.5, True)):
+        (face,) = stories(dataclasses.replace(prediction, portraits=(Portrait(0, time, b"jpeg"),)))
+        (moment,) = described(face, prediction).moments
+        assert (moment.far is not None) is far
+
+
+def test_an_expression_has_the_same_pattern_in_every_model() -> None:
+    seven = {one.label: one.motif for one in classes(LABELS)}
+    other = {one.label: one.motif for one in classes(("boredom", "fear", "anger", "neutral", "contempt", "joyless"))}
+    assert seven["neutral"] == other["neutral"] == -1
+    assert (seven["fear"], seven["angry"]) == (other["fear"], other["anger"])
+    assert len(set(seven.values())) == len(seven)
+    assert len(set(other.values())) == len(other)
+    many = [one.motif for one in classes([f"class {i}" for i in range(40)])]
+    assert set(many) == set(range(14))
+
+
+def test_each_pattern_can_be_drawn_and_differs(tmp_path: Path) -> None:
+    labels = tuple(f"class {i}" for i in range(14))
+    text, _, _ = written(said(("class 3", 0.9), labels=labels), tmp_path)
+    drawn = re.findall(r'<g class="motif on-\w+">\s*(.*?)\s*</g>', text, re.DOTALL)
+    assert len(set(drawn)) == len(drawn) == 14

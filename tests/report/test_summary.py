@@ -87,3 +87,23 @@ def test_shares_sum_to_one_and_time_is_the_judged_time(said: list[tuple[str, flo
         own = [confidence for _, label, confidence in rows if label == moment.label]
         assert moment.probability == max(own) >= least
     assert sum(transition.count for transition in got.transitions) <= len(rows) - 1
+
+
+def test_a_detour_over_unsure_is_counted_apart() -> None:
+    sure, blank = 0.9, 0.4
+    got = summary(
+        [
+            (0.0, "calm", sure),
+            (2.0, "sad", blank),
+            (4.0, "glad", sure),
+            (6.0, "sad", blank),
+            (8.0, "glad", sure),  # back to the same: nothing followed
+            (10.0, "sad", blank),
+            (20.0, "calm", sure),  # a gap after unsure
+            (22.0, "sad", blank),
+            (24.0, "sad", blank),
+            (26.0, "glad", sure),
+        ]
+    )
+    assert got.transitions == ()
+    assert got.across_unsure == (Transition("calm", "glad", 2),)

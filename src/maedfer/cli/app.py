@@ -1,8 +1,11 @@
 """All commands under one name, and the exit codes."""
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
+from types import FrameType
 
 from tyro.extras import SubcommandApp
 
@@ -25,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done, 1 some videos failed (each named on stderr), 2 a deliberate error (one line on stderr) or
-        wrong arguments, 130 interrupted.
+        wrong arguments, 130 interrupted, 143 terminated.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -34,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"maedfer {__version__}")
         return 0
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         code = _app().cli(
             prog="maedfer",
@@ -49,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # help, or arguments that do not parse
         return stop.code if isinstance(stop.code, int) else 2 if stop.code else 0
     return int(code)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    """End in good order: what lies aside or in temporary folders is removed on the way out."""
+    raise SystemExit(128 + number)
 
 
 def _app() -> SubcommandApp:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from maedfer.batch import Facts, Outcome, Work, process, write_list
-from maedfer.cli.console import Bar, complain, progress_bar
+from maedfer.cli.console import Bar, complain, plain, progress_bar
 from maedfer.cli.options import AnswerOptions, ReadingOptions
 from maedfer.errors import ConfigError, MaedferError
 from maedfer.output import require_writable
@@ -117,7 +117,7 @@ class EmbeddingWork:
         fps, salvage = _fps(source, self._options), self._options.salvage
         found = self._predictor.embed(source, fps=fps, salvage=salvage, progress=progress)
         replace(found, video=replace(found.video, source=name)).save(folder / self.files[0])
-        duration_s = float(found.ends_s.max(initial=0.0))
+        duration_s = max(float(found.ends_s.max(initial=0.0)), found.video.duration_s or 0.0)
         return Facts(duration_s, len({int(track) for track in found.tracks}), len(found.tracks))
 
 
@@ -164,7 +164,7 @@ def run_batch(arguments: Sequence[str], out: Path, work: Work, *, again: bool, t
 
 
 def _tell(outcome: Outcome, work: Work, console: Console, truth: Sequence[TruthSpan], *, whole: bool) -> None:
-    name = escape(shown(outcome.video.source))
+    name = escape(plain(shown(outcome.video.source)))
     if outcome.state == "failed":
         if not isinstance(outcome.error, MaedferError) and outcome.error is not None:
             traceback.print_exception(outcome.error, file=sys.stderr)

@@ -1,6 +1,7 @@
 """What the commands share: the progress bar and the line of an error, both on stderr."""
 
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from maedfer.errors import MaedferError
 
-__all__ = ["Bar", "complain", "progress_bar"]
+__all__ = ["Bar", "complain", "plain", "progress_bar"]
 
 
 class Bar:
@@ -36,6 +37,11 @@ def progress_bar(title: str) -> Iterator[Bar]:
         yield Bar(bars, title)
 
 
+def plain(text: str) -> str:
+    """``text`` without characters that would steer the terminal, as names of files may hold them."""
+    return "".join(c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in text)
+
+
 def complain(error: MaedferError) -> None:
     """One line on stderr, whatever the message's own lines."""
-    print("maedfer: " + " ".join(str(error).split()), file=sys.stderr)
+    print("maedfer: " + plain(" ".join(str(error).split())), file=sys.stderr)

@@ -138,7 +138,12 @@ class _Recording:
                 with suppress(OSError):  # nothing was seen, so nothing is in it
                     self._folder.rmdir()
             return
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:
+            if kind is None:
+                raise OutputError(f"{self._partial}: the table cannot be written ({failure.strerror})") from failure
+            return  # the same failure is already on its way
         # A source that broke off has ended too. After any other error the rows stay under the partial name.
         if kind is None or issubclass(kind, DecodeError | KeyboardInterrupt):
             table = self._folder / "predictions.csv"

@@ -70,7 +70,7 @@ class ReadingOptions(FaceOptions):
         batch_size: clips that go through the model together.
         fps: frames per second of folders of frames; 25 when left out. Files carry their own times.
         salvage: read what there is of a file that breaks off early, instead of refusing it.
-        again: also read videos whose results from an earlier run still fit, and replace those of another video.
+        again: also read videos whose results from an earlier run still fit.
     """
 
     hop: float = 1.28

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from maedfer.report.colours import colour_of, ink_on
+from maedfer.report.page_words import confidence_percent
 from maedfer.report.windows import UNSEEN
 
 __all__ = ["UNJUDGED", "CardMaker", "Mark", "printable"]
@@ -80,7 +81,7 @@ class CardMaker:
 
     def _drawn(self, mark: Mark, full: bool) -> UInt8[np.ndarray, "h w 3"]:
         title = f"#{mark.track} {self._names.get(mark.label, mark.label)}"
-        sure = "" if mark.confidence is None else f"{mark.confidence:.0%}"
+        sure = "" if mark.confidence is None else f"{confidence_percent(mark.label, mark.confidence)}%"
         short = 3 * self._pad + self._wide(title) + self._wide(sure)
         head = self._line + self._pad // 2
         best = sorted(zip(self._labels, mark.probabilities, strict=False), key=lambda pair: -pair[1])[:_BARS]
@@ -93,13 +94,13 @@ class CardMaker:
         self._write(card, sure, right, head, ink, width)
         if full:
             for row, (label, value) in enumerate(best):
-                self._draw_bar(card, head + self._pad // 2 + row * self._line, label, value)
+                sure = f"{confidence_percent(mark.label, value)}%"
+                self._draw_bar(card, head + self._pad // 2 + row * self._line, label, value, sure)
         return card
 
-    def _draw_bar(self, card: UInt8[np.ndarray, "h w 3"], top: int, label: str, value: float) -> None:
+    def _draw_bar(self, card: UInt8[np.ndarray, "h w 3"], top: int, label: str, value: float, sure: str) -> None:
         width, low = card.shape[1], top + self._line
         self._write(card, self._names[label], self._pad, low, _LIGHT, self._column)
-        sure = f"{value:.0%}"
         self._write(card, sure, width - self._pad - self._wide(sure), low, _LIGHT, self._percent)
         x0, x1 = 2 * self._pad + self._column, width - 2 * self._pad - self._percent
         y0, y1 = top + self._px(4), low - self._px(3)

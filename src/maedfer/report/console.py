@@ -11,6 +11,7 @@ from rich.table import Table
 
 from maedfer.errors import ManifestError
 from maedfer.report.answers import Segment
+from maedfer.report.page_words import confidence_percent, window_count
 from maedfer.report.prediction import Prediction
 from maedfer.report.windows import UNSEEN, UNSURE
 
@@ -102,7 +103,7 @@ def _summary(prediction: Prediction, track: int) -> str:
     answers = prediction.answers(track)
     unsure = sum(answer.label == UNSURE for answer in answers)
     unseen = sum(window.track == track for window in prediction.unseen)
-    judged = f"{len(answers)} windows judged, {unsure} of them {UNSURE}; {unseen} {UNSEEN}"
+    judged = f"{window_count(len(answers))} judged, {unsure} of them {UNSURE}; {unseen} {UNSEEN}"
     return f"{summary.judged_s:.1f} s: {shares} [dim]({judged})[/dim]"
 
 
@@ -125,7 +126,8 @@ def _table(track: int, segments: Sequence[Segment], truth: Sequence[TruthSpan], 
     if with_truth:
         table.add_column("truth (s)")
     for segment in segments:
-        row = [_span(segment.start_s, segment.end_s), escape(segment.label), f"{100 * segment.confidence:.0f} %"]
+        sure = f"{confidence_percent(segment.label, segment.confidence)} %"
+        row = [_span(segment.start_s, segment.end_s), escape(segment.label), sure]
         if with_truth:
             row.append(escape(_truth_during(segment, truth)))
         table.add_row(*row, style="dim" if segment.label == UNSURE else None)

@@ -67,7 +67,7 @@ class Embeddings:
                 f"got {self.vectors.shape} and {rows}"
             )
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write to ``path``, whole or not at all; its suffix says how.
 
         ``.npz``: the arrays of this class under their names; ``source``, ``codec``, ``model``, ``sha256`` and
@@ -80,6 +80,7 @@ class Embeddings:
             ConfigError: another suffix, or pyarrow is not installed.
             OutputError: the folder cannot be made or written.
         """
+        path = Path(path)
         match path.suffix.lower():
             case ".npz":
                 arrays = self._arrays()

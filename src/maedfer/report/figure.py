@@ -24,6 +24,12 @@ _MOST_FACES = 12
 #: Inches.
 _WIDTH, _HEAD, _PANEL = 10.0, 0.9, 1.9
 
+#: Letters of a title and of a label that fit; longer names lose their middle, for their ends tell them apart.
+_TITLE_LETTERS, _LABEL_LETTERS = 90, 24
+
+#: Seconds from which the axis counts minutes, the steps of its marks in minutes, and the most marks.
+_LONG_S, _MINUTES, _MOST_MARKS = 600.0, (1, 2, 5, 10, 15, 30, 60, 120, 240, 480), 12
+
 
 def plot(prediction: Prediction, track: int | None = None) -> "matplotlib.figure.Figure":
     """Draw one panel a face: probabilities over time, stacked, and below them the answers as a bar.
@@ -52,7 +58,8 @@ def plot(prediction: Prediction, track: int | None = None) -> "matplotlib.figure
     shown = _longest(prediction) if track is None else (track,)
     figure = Figure(figsize=(_WIDTH, _HEAD + _PANEL * max(1, len(shown))), layout="constrained")
     some = f" ({len(shown)} of {len(tracks)} faces: those judged longest)" if track is None and shown != tracks else ""
-    figure.suptitle(_plain(prediction.video.source + some), fontsize="medium", parse_math=False)
+    title = _shortened(_plain(prediction.video.source), _TITLE_LETTERS - len(some)) + some
+    figure.suptitle(title, fontsize="medium", parse_math=False)
     if not shown:
         figure.text(0.5, 0.45, "no face was judged in this video", ha="center", color="#555555")
         return figure
@@ -60,8 +67,7 @@ def plot(prediction: Prediction, track: int | None = None) -> "matplotlib.figure
     for row, face in enumerate(shown):
         _draw_probabilities(panels[2 * row], prediction, face)
         _draw_answers(panels[2 * row + 1], prediction, face)
-    panels[-1].set_xlabel("seconds")
-    panels[-1].set_xlim(0, max(prediction.duration_s, 1e-3))
+    _draw_time(panels[-1], prediction.duration_s)
     _draw_legend(figure, prediction.labels)
     return figure
 
@@ -76,6 +82,28 @@ def _plain(source: str) -> str:
     """The last part of a path or URL, as text that fonts and files can hold."""
     name = source.rstrip("/").rsplit("/", maxsplit=1)[-1] or source
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _shortened(text: str, letters: int) -> str:
+    """``text`` in at most so many letters, its middle left out."""
+    if len(text) <= letters:
+        return text
+    head = letters // 2
+    return f"{text[:head]}…{text[head + 1 - letters :]}"
+
+
+def _draw_time(panel: "matplotlib.axes.Axes", duration_s: float) -> None:
+    """The axis of the lowest panel, which the others share; its unit stays the second, whatever its marks count."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    panel.set_xlim(0, max(duration_s, 1e-3))
+    if duration_s < _LONG_S:
+        panel.set_xlabel("seconds")
+        return
+    step = next((step for step in _MINUTES if duration_s / 60 / step <= _MOST_MARKS), duration_s / 60 / _MOST_MARKS)
+    panel.xaxis.set_major_locator(MultipleLocator(60 * step))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds / 60:g}"))
+    panel.set_xlabel("minutes")
 
 
 def _draw_probabilities(panel: "matplotlib.axes.Axes", prediction: Prediction, track: int) -> None:
@@ -131,11 +159,12 @@ def _draw_answers(panel: "matplotlib.axes.Axes", prediction: Prediction, track: 
     # A letter of this size is about 0.006 of the figure's width; a label that does not fit is left to the legend.
     letter_s = 0.0075 * prediction.duration_s
     for segment in segments:
-        if segment.end_s - segment.start_s > letter_s * (len(segment.label) + 1):
+        name = _shortened(segment.label, _LABEL_LETTERS)
+        if segment.end_s - segment.start_s > letter_s * (len(name) + 1):
             panel.text(
                 (segment.start_s + segment.end_s) / 2,
                 0.5,
-                segment.label,
+                name,
                 ha="center",
                 va="center",
                 fontsize="x-small",
@@ -160,7 +189,10 @@ def _hatch_unseen(panel: "matplotlib.axes.Axes", prediction: Prediction, track: 
 def _draw_legend(figure: "matplotlib.figure.Figure", labels: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
-    entries = [Patch(facecolor=colour_of(label, labels), label=label) for label in (*labels, UNSURE)]
+    entries = [
+        Patch(facecolor=colour_of(label, labels), label=_shortened(label, _LABEL_LETTERS))
+        for label in (*labels, UNSURE)
+    ]
     unseen = Patch(facecolor=colour_of(UNSEEN, labels), edgecolor="#777777", hatch="////", linewidth=0, label=UNSEEN)
     legend = figure.legend(
         handles=[*entries, unseen], loc="outside lower center", ncols=min(9, len(labels) + 2), fontsize="x-small"

@@ -49,7 +49,6 @@ def write_page(prediction: Prediction, path: Path) -> Path:
     tracks = {face.track for face in shown}
     brief = [face for face in faces if face.track not in tracks]
     data = page_data(prediction, shown)
-    reach_s = prediction.settings.span_s / 2
     name = made_visible(PurePath(prediction.video.source).name or prediction.video.source)
     script = "(() => {\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();"
     style = _asset("page.css")
@@ -68,8 +67,8 @@ def write_page(prediction: Prediction, path: Path) -> Path:
             smoothing=prediction.settings.smoothing_s,
             threshold=share(prediction.settings.min_confidence),
             classes=classes(prediction.labels),
-            faces=[described(face, prediction.labels, reach_s) for face in shown],
-            brief=[described(face, prediction.labels, reach_s) for face in brief[:_MOST_BRIEF]],
+            faces=[described(face, prediction) for face in shown],
+            brief=[described(face, prediction) for face in brief[:_MOST_BRIEF]],
             brief_count=len(brief),
             nothing=None if faces else nothing_found(prediction),
             notes=notes(prediction),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from maedfer.report.answers import Answer, Segment, answers_of, segments_of
 from maedfer.report.colours import colour_of, ink_on
+from maedfer.report.page_words import made_visible
 from maedfer.report.prediction import Prediction
 from maedfer.report.summary import TrackSummary, summarise
 from maedfer.report.windows import UNSURE, Portrait, WindowPrediction
@@ -90,7 +91,7 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
     Lists hold plain numbers, never one object a window. Of a face: ``times`` is (step from the previous start, length,
     how often) repeated; ``runs`` is (first window, start, end) of each stretch without a gap; ``raw`` and ``smooth``
     are the probabilities window after window (``smooth`` is ``None`` without smoothing); ``spans`` is (start, end,
-    class, confidence), where class -1 is "unsure"; ``gaps`` is (start, end).
+    class, confidence), where class -1 is "unsure"; ``gaps`` is (start, end). ``labels`` are made visible.
 
     Args:
         prediction: its labels and settings are used.
@@ -107,7 +108,7 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
         "hop": _ms(settings.hop_s),
         "threshold": _thousandths(settings.min_confidence),
         "every": every,
-        "labels": [*labels],
+        "labels": [made_visible(label) for label in labels],
         "colours": [*colours],
         "inks": [ink_on(colour) for colour in colours],
         "faces": [

@@ -4,8 +4,20 @@ import math
 import unicodedata
 
 from maedfer.report.prediction import Prediction
+from maedfer.report.windows import UNSURE
 
-__all__ = ["clock", "duration", "face_count", "how_it_was_made", "made_visible", "notes", "nothing_found", "share"]
+__all__ = [
+    "clock",
+    "confidence_percent",
+    "duration",
+    "face_count",
+    "how_it_was_made",
+    "made_visible",
+    "notes",
+    "nothing_found",
+    "share",
+    "window_count",
+]
 
 #: Marks, embeddings, overrides and isolates of the reading direction.
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -36,13 +48,27 @@ def share(part: float) -> str:
     """A part of one in percent; what is there at all is never called 0 %, what is not all never 100 %."""
     percent = 100 * part
     if 0 < percent < 1:
-        return "< 1 %"
-    return f"{math.floor(percent) if 99 < percent < 100 else round(percent)} %"
+        return "<\u00a01\u00a0%"
+    return f"{math.floor(percent) if 99 < percent < 100 else round(percent)}\u00a0%"
+
+
+def confidence_percent(label: str, confidence: float) -> int:
+    """A confidence in whole percent, 0..100; rounded down where the answer is "unsure".
+
+    A confidence of 0.498 is below a threshold of 50 %; "unsure 50 %" would contradict itself.
+    """
+    percent = 100 * confidence
+    return math.floor(percent + 1e-9) if label == UNSURE else round(percent)
 
 
 def face_count(count: int) -> str:
     """``no face``, ``1 face``, ``2 faces``."""
     return {0: "no face", 1: "1 face"}.get(count, f"{count} faces")
+
+
+def window_count(count: int) -> str:
+    """``1 window``, ``2 windows``."""
+    return "1 window" if count == 1 else f"{count} windows"
 
 
 def made_visible(text: str) -> str:

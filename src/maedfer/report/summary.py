@@ -53,6 +53,8 @@ class TrackSummary:
         judged_s: seconds that were judged, gaps left out.
         shares: share of ``judged_s`` by label, largest first, "unsure" among them; they sum to 1.
         transitions: most frequent first. Spans of "unsure" and gaps break the chain: nobody knows what was between.
+        across_unsure: from one expression to another with one span of "unsure" between them, most frequent first; a
+            gap breaks these too. Whether the one followed the other directly, nobody knows.
         strongest: one moment for each expression that was ever answered, most probable first.
     """
 
@@ -62,6 +64,7 @@ class TrackSummary:
     judged_s: float
     shares: tuple[tuple[str, float], ...]
     transitions: tuple[Transition, ...]
+    across_unsure: tuple[Transition, ...]
     strongest: tuple[Moment, ...]
 
 
@@ -87,6 +90,12 @@ def summarise(track: int, answers: Sequence[Answer], segments: Sequence[Segment]
         for one, two in pairwise(segments)
         if one.end_s == two.start_s and UNSURE not in (one.label, two.label)
     )
+    detours = Counter(
+        (one.label, two.label)
+        for one, between, two in zip(segments, segments[1:], segments[2:], strict=False)
+        if between.label == UNSURE and one.end_s == between.start_s and between.end_s == two.start_s
+        if one.label != two.label
+    )
     best: dict[str, Answer] = {}
     for answer in answers:
         if answer.label != UNSURE and (answer.label not in best or answer.confidence > best[answer.label].confidence):
@@ -99,5 +108,6 @@ def summarise(track: int, answers: Sequence[Answer], segments: Sequence[Segment]
         judged_s=judged,
         shares=tuple((label, value / judged) for label, value in sorted(seconds.items(), key=lambda item: -item[1])),
         transitions=tuple(Transition(*pair, count) for pair, count in steps.most_common()),
+        across_unsure=tuple(Transition(*pair, count) for pair, count in detours.most_common()),
         strongest=tuple(sorted(moments, key=lambda moment: -moment.probability)),
     )

@@ -168,6 +168,7 @@ def _track(prediction: Prediction, track: int) -> dict[str, Any]:
             "judged_s": round(summary.judged_s, 3),
             "shares": {label: round(share, 6) for label, share in summary.shares},
             "transitions": [dataclasses.asdict(transition) for transition in summary.transitions],
+            "across_unsure": [dataclasses.asdict(transition) for transition in summary.across_unsure],
             "strongest": [
                 {
                     "label": moment.label,

@@ -118,7 +118,7 @@ class FaceClips:
             info = probe(source, folder_fps=fps)
             frames = read_frames(source, rate=self.spec.rate, max_side=self.max_side, folder_fps=fps)
             return FaceStream(self, ahead(frames, _DECODED_AHEAD), info, info.duration_s)
-        given = (frame for frame in source) if even else sampled(source, self.spec.rate)
+        given = (frame for frame in source) if even else sampled(source, self.spec.rate, end_s)
         return FaceStream(self, given, None, end_s)
 
 

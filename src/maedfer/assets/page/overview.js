@@ -35,28 +35,39 @@ class Tip {
     this.showPicture(t, i);
     const small = document.createElement("small");
     this.list.hidden = i < 0;
+    this.answer.textContent = "";
     if (i < 0) {
       const rare = this.series.inGap(t);
       this.answer.textContent = rare ? "not judged" : "not in the picture";
       small.textContent = rare ? "seen too rarely around this time" : `nothing seen of face ${this.series.track} here`;
     } else {
-      const label = this.series.answer(t, i, values);
-      this.answer.textContent = labelOf(label);
+      const label = this.series.answer(t);
+      element("bdi", "", this.answer).textContent = labelOf(label);
       this.box.dataset.label = labelOf(label);
-      small.textContent = `${clock(this.series.start[i])} – ${clock(this.series.end[i])}`;
+      small.textContent = `${clock(this.series.start[i])} – ${clock(this.series.end[i])}${this.rawWords(i, values)}`;
       this.sorted(i, values).forEach(([c, value], k) => {
         const row = this.rows[k];
         row.swatch.setAttribute("fill", fillOf(c));
         row.name.textContent = DATA.labels[c];
         row.bar.setAttribute("fill", fillOf(c));
         row.bar.setAttribute("width", `${value / 10}%`);
-        row.number.textContent = percent(value);
+        row.number.textContent = percent(value, this.below(label, values));
       });
     }
     if (i < 0) delete this.box.dataset.label;
     this.box.classList.toggle("bare", i < 0);
     this.answer.append(small);
   }
+
+  /** The answer is made of smoothed values; where raw ones are drawn, the tip says what these say. */
+  rawWords(i, values) {
+    if (values === this.series.smooth) return "";
+    const [c, value] = this.sorted(i, values)[0];
+    return `; raw: ${DATA.labels[c]} ${percent(value)}`;
+  }
+
+  /** Whether the values are those that did not reach the threshold. */
+  below(label, values) { return label < 0 && values === this.series.smooth; }
 
   sorted(i, values) {
     return DATA.labels.map((_, c) => [c, values[i * CLASSES + c]]).sort((one, two) => two[1] - one[1]);
@@ -69,7 +80,7 @@ class Tip {
     this.caption.textContent = "";
     this.picture.parentElement.hidden = k < 0;
     if (k < 0) return;
-    const taken = this.series.pictures[k], far = taken < this.series.start[i] || taken > this.series.end[i];
+    const taken = this.series.pictures[k], far = taken < this.series.start[i] - 2 || taken > this.series.end[i] + 2; // 2 ms: all three are rounded
     const source = `data:image/jpeg;base64,${this.series.jpegs[k]}`;
     if (this.picture.dataset.index !== String(k)) this.picture.src = source;
     this.picture.dataset.index = k;
@@ -81,14 +92,21 @@ class Tip {
 
   place(x, width) {
     const own = this.box.offsetWidth;
-    const left = x + 16 + own <= width ? x + 16 : Math.max(0, x - 16 - own);
-    this.box.style.left = `${left}px`;
+    const beside = x + 16 + own <= width ? x + 16 : x - 16 - own;
+    const fits = beside >= 0;
+    this.box.style.left = `${fits ? beside : Math.max(0, Math.min(x - own / 2, width - own))}px`;
+    // Inside the screen where it can be; below the timeline where neither side has room.
+    this.box.style.top = fits ? "30px" : `${FULL_HEIGHT + 4}px`;
+    const over = this.box.getBoundingClientRect().bottom - innerHeight + 8;
+    // A timeline below the screen keeps its tip: that may rise above it, not fly off to where the reader is now.
+    if (fits && over > 0) this.box.style.top = `${Math.max(30 - over, 60 - this.box.offsetHeight)}px`;
   }
 
   words(t, i, values) {
     if (i < 0) return `${clock(t)}, ${this.series.inGap(t) ? "not judged" : "not in the picture"}`;
-    const likely = this.sorted(i, values).slice(0, 3).map(([c, value]) => `${DATA.labels[c]} ${percent(value)}`);
-    return `${clock(t)}, ${labelOf(this.series.answer(t, i, values))}; ${likely.join(", ")}`;
+    const label = this.series.answer(t), raw = values === this.series.smooth ? "" : "raw: ";
+    const likely = this.sorted(i, values).slice(0, 3).map(([c, value]) => `${DATA.labels[c]} ${percent(value, this.below(label, values))}`);
+    return `${clock(t)}, ${labelOf(label)}; ${raw}${likely.join(", ")}`;
   }
 }
 

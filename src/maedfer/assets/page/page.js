@@ -21,15 +21,26 @@ function drawNow() {
   for (const timeline of timelines) {
     if (timeline.stale && (state.printing || (timeline.visible && !timeline.section.hidden))) drawOne(timeline);
   }
-  const range = byId("range"), most = Math.max(1, ...timelines.map((timeline) => timeline.svg.dataset.group ?? 1));
-  if (range) range.textContent = state.b - state.a >= DATA.duration ? `whole video, ${clock(DATA.duration)}` : open;
-  if (range && most > 1) range.textContent += `, a point is the mean of ${most * DATA.every} judgements`;
+  showRange(open);
   if (byId("zoom-all")) {
     byId("zoom-all").disabled = byId("zoom-out").disabled = state.b - state.a >= DATA.duration;
     byId("zoom-in").disabled = state.b - state.a <= SHORTEST;
   }
   pointAll();
   drawRest();
+}
+
+let saying = 0;
+/** What is shown, in words; spoken only once the view has come to rest. */
+function showRange(open) {
+  const range = byId("range"), most = Math.max(1, ...timelines.map((timeline) => timeline.svg.dataset.group ?? 1));
+  if (!range) return;
+  const before = range.textContent;
+  range.textContent = state.b - state.a >= DATA.duration ? `whole video, ${clock(DATA.duration)}` : open;
+  if (most > 1) range.textContent += `, a point is the mean of ${most * DATA.every} judgements`;
+  if (!before || before === range.textContent) return;
+  clearTimeout(saying);
+  saying = setTimeout(() => { byId("said").textContent = range.textContent; }, 600);
 }
 
 function drawOne(timeline) {
@@ -49,10 +60,13 @@ function drawRest() {
   }, 30);
 }
 
-function pointAll() {
+/** Point all faces; `held` stays where it is on the screen, however tall the tips above it become. */
+function pointAll(held) {
+  const top = held?.svg.getBoundingClientRect().top;
   const t = state.printing ? null : state.t ?? state.kept;
   const focused = document.activeElement; // reached by Tab, before the observer knows that it is on the screen
   for (const timeline of timelines) if (timeline.visible || state.printing || timeline.svg === focused) timeline.point(t);
+  if (held) scrollBy({ top: held.svg.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
 /** Show a to b, kept inside the video and no shorter than can be read. */
@@ -71,12 +85,41 @@ function zoom(factor, t = state.t ?? state.kept ?? (state.a + state.b) / 2) {
   look(t - part * length, t - part * length + length);
 }
 
-function keep(t) {
+function keep(t, held) {
   state.kept = t;
   state.t = null;
+  remember();
   const length = state.b - state.a;
   if (t !== null && (t < state.a || t > state.b)) look(t - length / 2, t + length / 2);
-  else pointAll();
+  else pointAll(held);
+}
+
+let remembering = 0;
+/** The kept moment stands in the address, so that a link can point at it; not at every step, which browsers slow down. */
+function remember() {
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const mark = state.kept === null ? "" : `#t=${Math.round(state.kept) / 1000}`;
+    if (mark === location.hash || (!mark && !location.hash.startsWith("#t="))) return;
+    try {
+      history.replaceState(null, "", mark || location.href.split("#")[0]);
+    } catch { /* a page inside another has no address of its own */ }
+  }, 250);
+}
+
+/** Keep the moment that the address names, or bring the face that it names. */
+function readAddress() {
+  const time = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
+  if (time) keep(within(1000 * Number(time[1])));
+  else tick(location.hash);
+}
+
+/** A link to a face that was put aside brings it back. */
+function tick(hash) {
+  const box = document.querySelector(`.glance input[data-track="${/^#face-(\d+)$/.exec(hash)?.[1]}"]`);
+  if (!box || box.checked) return;
+  box.checked = true;
+  readControls();
 }
 
 const within = (t) => Math.min(Math.max(t, 0), DATA.duration);
@@ -88,7 +131,6 @@ function onKey(event, timeline) {
   if (event.key in steps) keep(within(state.kept === null && state.t === null ? firstJudged(timeline) : now + steps[event.key] * (event.shiftKey ? 10 : 1)));
   else if (event.key === "Home") keep(0);
   else if (event.key === "End") keep(DATA.duration);
-  else if (event.key === "Escape") keep(null);
   else if (event.key === "+" || event.key === "=") zoom(0.5);
   else if (event.key === "-") zoom(2);
   else if (event.key === "0") look(0, DATA.duration);
@@ -108,6 +150,7 @@ function listen(timeline) {
   let start = null;
   svg.addEventListener("keydown", (event) => onKey(event, timeline));
   svg.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     fingers.set(event.pointerId, event.clientX);
     svg.setPointerCapture(event.pointerId);
     start = { x: event.clientX, a: state.a, b: state.b, moved: fingers.size > 1 };
@@ -132,10 +175,10 @@ function listen(timeline) {
       return;
     }
     state.t = within(timeline.timeAt(event.clientX));
-    pointAll();
+    pointAll(timeline);
   });
   const release = (event) => {
-    if (event.type === "pointerup" && start && !start.moved) keep(within(timeline.timeAt(event.clientX)));
+    if (event.type === "pointerup" && start && !start.moved) keep(within(timeline.timeAt(event.clientX)), timeline);
     fingers.delete(event.pointerId);
     start = null;
     svg.classList.remove("panning");
@@ -156,15 +199,21 @@ function onWheel(event, t, always = false) {
   event.preventDefault();
 }
 
+/** What the controls say, be it chosen now or restored by the browser. */
+function readControls() {
+  const chosen = (name) => document.querySelector(`#bar input[name=${name}]:checked`)?.value;
+  state.mode = chosen("mode");
+  state.smooth = chosen("values") !== "raw";
+  for (const box of document.querySelectorAll(".glance input")) byId(`face-${box.dataset.track}`).hidden = !box.checked;
+  redraw();
+}
+
 function listenToControls() {
   byId("zoom-in").addEventListener("click", () => zoom(0.5));
   byId("zoom-out").addEventListener("click", () => zoom(2));
   byId("zoom-all").addEventListener("click", () => look(0, DATA.duration));
   for (const input of document.querySelectorAll("#bar input")) {
-    input.addEventListener("change", () => {
-      if (input.name === "mode") state.mode = input.value; else state.smooth = input.value === "smooth";
-      redraw();
-    });
+    input.addEventListener("change", readControls);
   }
   for (const button of document.querySelectorAll(".moments button")) {
     button.addEventListener("click", () => {
@@ -173,25 +222,26 @@ function listenToControls() {
     });
   }
   const boxes = [...document.querySelectorAll(".glance input")];
-  const apply = () => {
-    boxes.forEach((box) => { byId(`face-${box.dataset.track}`).hidden = !box.checked; });
-    redraw();
-  };
-  boxes.forEach((box) => box.addEventListener("change", apply));
-  byId("all-faces")?.addEventListener("click", () => { boxes.forEach((box) => { box.checked = true; }); apply(); });
-  byId("no-faces")?.addEventListener("click", () => { boxes.forEach((box) => { box.checked = false; }); apply(); });
+  boxes.forEach((box) => box.addEventListener("change", readControls));
+  for (const link of document.querySelectorAll(".glance a")) link.addEventListener("click", () => tick(link.hash));
+  byId("all-faces")?.addEventListener("click", () => { boxes.forEach((box) => { box.checked = true; }); readControls(); });
+  byId("no-faces")?.addEventListener("click", () => { boxes.forEach((box) => { box.checked = false; }); readControls(); });
 }
 
 function listenToPrinter() {
   const closed = [];
+  let before = {};
   addEventListener("beforeprint", () => {
     state.printing = true;
+    before = { a: state.a, b: state.b };
+    Object.assign(state, { a: 0, b: Math.max(1, DATA.duration) }); // paper cannot be zoomed out again
     document.querySelectorAll("details.brief:not([open])").forEach((details) => { details.open = true; closed.push(details); });
     timelines.forEach((timeline) => { timeline.stale = true; });
     drawNow();
   });
   addEventListener("afterprint", () => {
     state.printing = false;
+    Object.assign(state, before);
     closed.splice(0).forEach((details) => { details.open = false; });
     redraw();
   });
@@ -208,7 +258,11 @@ if (timelines.length) {
     drawNow();
   }, { rootMargin: "300px" });
   timelines.forEach((timeline) => watch.observe(timeline.section));
+  addEventListener("keydown", (event) => { if (event.key === "Escape") keep(null); });
+  addEventListener("pageshow", readControls); // a browser that goes back restores boxes and buttons without an event
   addEventListener("resize", redraw);
+  addEventListener("hashchange", readAddress);
   redraw();
+  readAddress();
 }
 listenToPrinter();

@@ -51,15 +51,14 @@ class Series {
     return i >= 0 && (t < this.to[i] || (t === this.to[i] && i === this.count - 1)) ? i : -1;
   }
 
-  /** The span at time t as {start, end, label, confidence}, null outside all. */
-  spanAt(t) {
+  /** Class of the answer at a judged time t, -1 for unsure. The spans know it from unrounded numbers. */
+  answer(t) {
     let low = 0, high = this.spans.length / 4 - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (this.spans[4 * middle] <= t) low = middle; else high = middle - 1;
     }
-    const [start, end, label, confidence] = this.spans.subarray(4 * low, 4 * low + 4);
-    return start <= t && t <= end ? { start, end, label, confidence } : null;
+    return this.spans[4 * low + 2];
   }
 
   inGap(t) {
@@ -72,15 +71,6 @@ class Series {
     const i = lastAtMost(this.pictures, t, this.pictures.length);
     if (i < 0) return this.pictures.length ? 0 : -1;
     return i + 1 < this.pictures.length && this.pictures[i + 1] - t < t - this.pictures[i] ? i + 1 : i;
-  }
-
-  /** Class of the answer at time t in window i, -1 for unsure. The spans know it unrounded; raw values are looked at. */
-  answer(t, i, values) {
-    const span = values === this.smooth ? this.spanAt(t) : null;
-    if (span) return span.label;
-    let best = 0;
-    for (let c = 1; c < CLASSES; c++) if (values[i * CLASSES + c] > values[i * CLASSES + best]) best = c;
-    return values[i * CLASSES + best] >= DATA.threshold ? best : -1;
   }
 
   /**
@@ -169,8 +159,9 @@ function clock(ms, digits = 1) {
   return hours ? `${hours}:${two(minutes)}:${two(seconds)}${rest}` : `${minutes}:${two(seconds)}${rest}`;
 }
 
-/** Never 0 % for what is there, never 100 % for what is not all. */
-function percent(thousandths) {
-  if (thousandths > 0 && thousandths < 10) return "<1 %";
-  return `${thousandths > 990 && thousandths < 1000 ? 99 : Math.round(thousandths / 10)} %`;
+/** Never 0 % for what is there, never 100 % for what is not all; rounded down where `unsure` must stay below the threshold. */
+function percent(thousandths, unsure = false) {
+  if (thousandths > 0 && thousandths < 10) return "<1\u00a0%";
+  if (unsure) return `${Math.floor((thousandths === DATA.threshold ? thousandths - 1 : thousandths) / 10)}\u00a0%`;
+  return `${thousandths > 990 && thousandths < 1000 ? 99 : Math.round(thousandths / 10)}\u00a0%`;
 }

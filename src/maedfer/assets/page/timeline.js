@@ -1,9 +1,9 @@
 // One face's timeline: probabilities, the bar of spans below, the time axis, and the cursor with its tip.
 
-const PLOT = { left: 46, right: 10, top: 24, height: 150, gap: 8, bar: 28, axis: 24 };
+const PLOT = { left: 46, right: 10, top: 24, height: 150, gap: 21, bar: 28, axis: 24 };
 const FULL_HEIGHT = PLOT.top + PLOT.height + PLOT.gap + PLOT.bar + PLOT.axis;
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400];
-const DASHES = ["", "9 3", "2 3", "9 3 2 3", "5 3", "14 4", "1 4", "6 2 1 2 1 2"];
+const DASHES = ["", "9 3", "3 3", "9 3 3 3", "5 3", "14 4", "6 2 2 2 2 2", "14 3 3 3"];
 
 function shape(name, attributes, parent, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -100,7 +100,7 @@ class Timeline {
         if (high - low > best.room) best = { room: high - low, x, y: (low + high) / 2 };
       });
       if (best.x === undefined) continue;
-      shape("text", { x: round(best.x), y: round(best.y + 4), "text-anchor": "middle", class: "on", fill: DATA.inks[c] }, parent, DATA.labels[c]);
+      shape("text", { x: round(best.x), y: round(best.y + 4), "text-anchor": "middle", class: "on", fill: DATA.inks[c], stroke: DATA.colours[c] }, parent, DATA.labels[c]);
     }
   }
 
@@ -128,6 +128,7 @@ class Timeline {
     shape("line", { x1: PLOT.left, x2: this.w - PLOT.right, y1: least, y2: least, class: "least" }, parent);
     for (let c = 0; c < CLASSES; c++) {
       const d = lists.map((list) => "M" + list.map((point) => `${round(this.x(point.t))} ${round(this.y(point.p[c]))}`).join("L"));
+      shape("path", { d: d.join(""), class: "curve casing" }, parent);
       shape("path", { d: d.join(""), stroke: DATA.colours[c], "stroke-dasharray": DASHES[c % DASHES.length], class: "curve", "data-class": c }, parent);
     }
   }
@@ -163,14 +164,15 @@ class Timeline {
       const text = labelOf(bar.label);
       if (room < text.length * 7 + 8) continue;
       const attributes = { x: round(left + room / 2), y: y + 18, "text-anchor": "middle", class: bar.label < 0 ? "on tag" : "on" };
-      shape("text", bar.label < 0 ? attributes : { ...attributes, fill: DATA.inks[bar.label] }, parent, text);
+      shape("text", bar.label < 0 ? attributes : { ...attributes, fill: DATA.inks[bar.label], stroke: DATA.colours[bar.label] }, parent, text);
     }
   }
 
   drawAxes(svg) {
+    shape("text", { x: PLOT.left, y: PLOT.top + PLOT.height + PLOT.gap - 6, class: "bar-name" }, svg, this.series.smooth === this.series.raw ? "answer" : "answer (smoothed)");
     for (const part of [0, 0.5, 1]) {
       shape("line", { x1: PLOT.left, x2: this.w - PLOT.right, y1: this.y(part), y2: this.y(part), class: "grid" }, svg);
-      shape("text", { x: PLOT.left - 6, y: this.y(part) + 4, "text-anchor": "end" }, svg, part === 1 ? "100 %" : String(100 * part));
+      shape("text", { x: PLOT.left - 6, y: this.y(part) + 4, "text-anchor": "end" }, svg, part === 1 ? "100\u00a0%" : String(100 * part));
     }
     const { a, b } = this.view, most = Math.max(2, this.width() / 90);
     const step = 1000 * (TICKS.find((tick) => (b - a) / 1000 / tick <= most) ?? 86400);
