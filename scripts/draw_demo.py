@@ -12,26 +12,21 @@ from matplotlib.axes import Axes
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.predict import Predictor
 from maedfer.report import read_truth
+from maedfer.report.colours import colour_of
 from maedfer.video import read_frames
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "src" / "maedfer" / "assets" / "sample"
 TARGET = ROOT / "docs" / "images" / "demo.png"
 SHOWN_S = (2.2, 6.0, 9.8)
-# Okabe and Ito's colours, told apart by colour-blind readers.
-COLOURS = dict(
-    zip(
-        BASIC_EXPRESSIONS,
-        ("#E69F00", "#0072B2", "#BBBBBB", "#D55E00", "#F0E442", "#009E73", "#CC79A7"),
-        strict=True,
-    )
-)
 
 
 def bars(axes: Axes, row: float, spans: list[tuple[float, float, str]]) -> None:
     """One line of labelled bars."""
     for start, end, label in spans:
-        axes.barh(row, end - start, left=start, height=0.8, color=COLOURS[label], edgecolor="white")
+        axes.barh(
+            row, end - start, left=start, height=0.8, color=colour_of(label, BASIC_EXPRESSIONS), edgecolor="white"
+        )
         axes.text((start + end) / 2, row, label, ha="center", va="center", fontsize=7)
 
 
