@@ -158,6 +158,7 @@ def test_json_says_the_same_and_all_that_is_known(prediction: Prediction, tmp_pa
         "judged_s": 3.84,
         "shares": {"glad, very": 0.5, "sad": 0.5},
         "transitions": [{"before": "glad, very", "after": "sad", "count": 1}],
+        "across_unsure": [],
         "strongest": [
             {"label": "glad, very", "time_s": 1.28, "probability": 0.7},
             {"label": "sad", "time_s": 2.56, "probability": 0.5},
