@@ -1,9 +1,14 @@
 """The detectors' plumbing; on pictures with known answers where a file of real clips is given."""
 
 import importlib.util
+import inspect
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -38,6 +43,9 @@ def test_settings_out_of_range():
     for wrong in ({"min_score": 0.0}, {"min_face": 0.0}, {"min_face": 2.0}, {"max_side": 8}):
         with pytest.raises(ConfigError):
             CenterFace(**wrong)
+    default = inspect.signature(CenterFace).parameters["min_score"].default
+    with pytest.raises(ConfigError, match=f"{default} is common"):
+        CenterFace(min_score=2.0)
 
 
 @packaged
@@ -104,3 +112,38 @@ def test_both_detectors_agree_on_a_real_face():
     for image in frames(6):
         (a,), (b,) = first.detect(image), second.detect(image)
         assert np.abs(a.landmarks - b.landmarks).max() < 0.12 * (a.box[2] - a.box[0])
+
+
+@packaged
+def test_threads_that_share_a_detector_get_the_answers_of_one(monkeypatch):
+    """OpenCV keeps the picture inside the network; without the lock one thread gets the other's."""
+    detector, entered = CenterFace(), []
+
+    class Slow:
+        """Takes its time between the picture and the answer, as a loaded machine does."""
+
+        def setInput(self, blob):  # noqa: N802 - OpenCV's name
+            entered.append(threading.get_ident())
+            self.shade = float(blob.mean())
+            time.sleep(0.002)
+
+        def forward(self, names):
+            return [np.full((1, 1, 1, 1), self.shade, np.float32)] * len(names)
+
+    network = detector._net
+    monkeypatch.setattr(detector, "_net", Slow())
+
+    def looked(shade):
+        return [detector._forward(np.full((32, 32, 3), shade, np.uint8))[0].item() for _ in range(20)]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(looked, [10, 200])) == [[10] * 20, [200] * 20]
+    assert len(set(entered)) == 2
+    monkeypatch.setattr(detector, "_net", network)
+    rng = np.random.default_rng(3)
+    images = [cv2.GaussianBlur(rng.integers(0, 255, (64, 96, 3), dtype=np.uint8), (0, 0), 4) for _ in range(24)]
+    alone = [detector._forward(image) for image in images]
+    with ThreadPoolExecutor(2) as pool:
+        shared = list(pool.map(detector._forward, images))
+    for one, other in zip(alone, shared, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -311,3 +312,31 @@ def test_another_size_of_picture_begins_another_shot(disc_detector, draw):
     frames += [Frame(1.6 + k * 0.16, draw((192, 192), [(96, 96, 40, (230, 20, 20))])) for k in range(10)]
     faces = [face for window in FaceClips(disc_detector).stream(frames) for face in window.faces]
     assert {(face.time_s > 1.5, face.track) for face in faces} == {(False, 0), (True, 1)}
+
+
+def test_no_window_ends_after_the_last_picture_where_its_end_is_known(disc_detector, draw):
+    frames = [Frame(k / 25, draw((96, 96), [(48, 48, 20, RED)])) for k in range(26)]
+    stream = FaceClips(disc_detector, SMALL).stream(frames, end_s=1.04)
+    assert [window.end_s for window in stream] == pytest.approx([1.04])
+    assert stream.duration_s == pytest.approx(1.04)
+
+
+def test_a_folder_of_frames_has_the_rate_asked_for(tmp_path, disc_detector, draw):
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), draw((96, 96), [(48, 48, 20, RED)]))
+    stream = FaceClips(disc_detector, SMALL).stream(tmp_path, fps=10.0)
+    assert [window.end_s for window in stream] == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["box", "landmarks"])
+def test_a_detectors_nonsense_is_no_face(draw, make_face, wrong, where):
+    class Broken:
+        def detect(self, image):
+            face = make_face(np.array([48.0, 48.0]), 20.0)
+            getattr(face, where).reshape(-1)[2] = wrong
+            return [face]
+
+    frames = [Frame(k / 6.25, draw((96, 96), [(48, 48, 20, RED)])) for k in range(16)]
+    (window,) = FaceClips(Broken(), SMALL).stream(frames)
+    assert (window.clips, window.faces) == ([], [])

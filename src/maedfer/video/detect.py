@@ -226,7 +226,7 @@ def _weights(path: Path) -> Path:
 
 def _check_settings(min_score: float, min_face: float, max_side: int) -> None:
     if not 0 < min_score < 1:
-        raise ConfigError(f"expected min_score between 0 and 1, got {min_score}; 0.5 is common")
+        raise ConfigError(f"expected min_score between 0 and 1, got {min_score}; CenterFace's 0.3 is common")
     if not 0.005 <= min_face <= 1:
         raise ConfigError(f"expected min_face as a share of the short side, 0.005..1, got {min_face}; 0.1 is common")
     if not _SIDE_MULTIPLE <= max_side <= 4096:
