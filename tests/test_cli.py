@@ -14,33 +14,18 @@ import torch
 from jaxtyping import UInt8
 
 import maedfer
+from discs import DiscFinder
 from maedfer.cli import main
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.errors import RenderError
 from maedfer.models import ExpressionClassifier
-from maedfer.video.align import TEMPLATE
 from maedfer.video.encode import write_video
-from maedfer.video.types import Face
 from maedfer.weights import save_model
 
 LABELS = ("happy", "sad", "neutral")
 TINY = LGIFormerConfig(image_size=32, embed_dim=16, depth=1, num_heads=2, region_size=(2, 1, 2))
 
 Picture = UInt8[np.ndarray, "H W 3"]
-
-
-class DiscFinder:
-    """Calls strongly coloured discs faces."""
-
-    def detect(self, image: Picture) -> list[Face]:
-        colour = image.max(axis=2).astype(int) - image.min(axis=2)
-        count, _, stats, _ = cv2.connectedComponentsWithStats((colour > 100).astype(np.uint8))
-        faces = []
-        for x, y, width, height, area in stats[1:count].tolist():
-            if area >= 200:
-                box = np.array([x, y, x + width, y + height], dtype=np.float32)
-                faces.append(Face(box, 0.9, (TEMPLATE * width + box[:2]).astype(np.float32)))
-        return faces
 
 
 def discs(count: int, seconds: float = 3.0) -> Iterator[Picture]:

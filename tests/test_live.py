@@ -15,6 +15,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from discs import DiscFinder
 from maedfer.cli.live import live
 from maedfer.cli.options import FaceOptions
 from maedfer.config import ClassifierConfig, LGIFormerConfig
@@ -22,32 +23,16 @@ from maedfer.errors import ConfigError, DecodeError, MaedferError, OutputError
 from maedfer.live import live_frames, watch
 from maedfer.models import ExpressionClassifier
 from maedfer.predict import Predictor
-from maedfer.video.align import TEMPLATE
 from maedfer.video.clips import ClipSpec
 from maedfer.video.encode import write_video
 from maedfer.video.live import LiveFrames
-from maedfer.video.types import Face, Frame
+from maedfer.video.types import Frame
 
 LABELS = ("red", "green", "blue")
 TINY = LGIFormerConfig(image_size=32, embed_dim=16, depth=1, num_heads=2, region_size=(2, 1, 2))
 FPS = 12.5
 
 Picture = UInt8[np.ndarray, "H W 3"]
-
-
-class DiscFinder:
-    """Calls strongly coloured discs faces."""
-
-    def detect(self, image: Picture) -> list[Face]:
-        colour = image.max(axis=2).astype(int) - image.min(axis=2)
-        count, _, stats, _ = cv2.connectedComponentsWithStats((colour > 100).astype(np.uint8))
-        faces = []
-        for x, y, width, height, area in stats[1:count].tolist():
-            if area >= 200:
-                corner = np.array([x, y], dtype=np.float64)
-                box = np.array([x, y, x + width, y + height], dtype=np.float32)
-                faces.append(Face(box, 0.9, (TEMPLATE * width + corner).astype(np.float32)))
-        return faces
 
 
 class ColourModel(ExpressionClassifier):
@@ -155,6 +140,10 @@ def test_latency_is_bounded_and_drops_are_counted_when_the_model_is_slow(model: 
     assert starts == sorted(starts)
     drops = [answer.dropped_windows for answer in answers]
     assert drops == sorted(drops)
+    # Where the faces were is known all the same, each sighting once.
+    sightings = [(box.track, box.time_s) for answer in answers for box in answer.boxes]
+    assert len(sightings) == len(set(sightings))
+    assert max(np.diff([time_s for track, time_s in sightings if track == 0])) < 0.33
 
 
 def test_a_quick_model_answers_at_once(model: ColourModel, talk: Path) -> None:

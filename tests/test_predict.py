@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 import maedfer
+from discs import DiscFinder
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.errors import ConfigError, DecodeError, MaedferError, WeightsError
 from maedfer.hub import from_pretrained, locate
@@ -23,9 +24,8 @@ from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 from maedfer.predict import Predictor
 from maedfer.report import Prediction, WindowPrediction
 from maedfer.report.portraits import Album
-from maedfer.video.align import TEMPLATE
 from maedfer.video.encode import write_video
-from maedfer.video.types import Clip, Face, Frame, Window
+from maedfer.video.types import Clip, Frame, Window
 from maedfer.weights import fingerprint, save_model
 
 LABELS = ("red", "green", "blue")
@@ -34,21 +34,6 @@ COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
 FPS = 12.5
 
 Picture = UInt8[np.ndarray, "H W 3"]
-
-
-class DiscFinder:
-    """Calls strongly coloured discs faces."""
-
-    def detect(self, image: Picture) -> list[Face]:
-        colour = image.max(axis=2).astype(int) - image.min(axis=2)
-        count, _, stats, _ = cv2.connectedComponentsWithStats((colour > 100).astype(np.uint8))
-        faces = []
-        for x, y, width, height, area in stats[1:count].tolist():
-            if area >= 200:
-                corner = np.array([x, y], dtype=np.float64)
-                box = np.array([x, y, x + width, y + height], dtype=np.float32)
-                faces.append(Face(box, 0.9, (TEMPLATE * width + corner).astype(np.float32)))
-        return faces
 
 
 class ColourModel(ExpressionClassifier):

@@ -154,13 +154,13 @@ def write_list(out: Path, outcomes: Sequence[Outcome]) -> Path:
 def _folder(video: FoundVideo, out: Path, work: Work, taken: set[Path]) -> ResultFolder:
     """Where this video's results lie by an earlier run, whatever else was asked for then; else the first free place."""
     wanted, name, digest = out / video.place, _whole_name(video.source), _digest(video.source, work)
-    stem = re.sub(r"-\d+$", "", wanted.name)
-    near = [path for path in _listed(wanted.parent) if re.fullmatch(rf"{re.escape(stem)}(-\d+)?", path.name)]
+    stem = re.sub(r"(-\d+)+$", "", wanted.name)
+    near = [path for path in _listed(wanted.parent) if re.fullmatch(rf"{re.escape(stem)}(-\d+)*", path.name)]
     for path in near:
         folder = ResultFolder(path, work.name, name, digest)
         if folder.owner == name:
             return folder
-    places = chain([wanted], (wanted.with_name(f"{stem}-{number}") for number in count(2)))
+    places = chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in count(2)))
     folders = (ResultFolder(path, work.name, name, digest) for path in places if path not in taken)
     return next(folder for folder in folders if folder.free)
 
@@ -187,6 +187,7 @@ def _done(
         with folder.aside(wait=wait) as aside:
             if aside is None:
                 return None
+            folder.require_own()
             kept = None if again else folder.facts(work.files)
             if kept is not None:
                 return Outcome(video, folder.path, "kept", Facts(**kept), None)

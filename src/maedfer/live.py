@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maedfer.errors import ConfigError, DecodeError
@@ -39,7 +39,8 @@ class LiveAnswer:
         boxes: sightings not given with an earlier answer, by time, in pixels of the frames.
         latency_s: seconds from the arrival of the window's last instant to this answer.
         dropped_frames: instants thrown away so far because the search for faces was late.
-        dropped_windows: windows of faces thrown away so far because the model was late.
+        dropped_windows: windows thrown away so far because the model was late: one for each face in them, or one where
+            nobody was. Their sightings come with the next answer, their gaps do not.
     """
 
     start_s: float
@@ -109,7 +110,7 @@ def _answers(predictor: Predictor, frames: LiveFrames) -> Generator[LiveAnswer, 
                 end_s=found.end_s,
                 windows=windows,
                 gaps=tuple(found.gaps),
-                boxes=tuple(_box(face) for face in found.faces),
+                boxes=tuple(map(FaceBox.of, found.faces)),
                 latency_s=latency_s,
                 dropped_frames=frames.dropped,
                 dropped_windows=slot.dropped,
@@ -130,6 +131,7 @@ class _Slot:
         self.dropped = 0
         self._patience_s = patience_s
         self._found: FaceWindow | None = None
+        self._left: list[TrackedFace] = []
         self._until_s = math.inf
         self._ended, self._shut = False, False
         self._error: Exception | None = None
@@ -152,6 +154,8 @@ class _Slot:
                 self._drop()
             self._changed.wait_for(lambda: self._found is not None or self._ended)
             found, self._found = self._found, None
+            if found is not None and self._left:
+                found, self._left = replace(found, faces=[*self._left, *found.faces]), []
             self._changed.notify_all()
             if found is None and self._error is not None:
                 raise self._error
@@ -159,7 +163,8 @@ class _Slot:
 
     def _drop(self) -> None:
         if self._found is not None:
-            self.dropped += max(1, len(self._found.clips))  # one in which nobody was seen is one as well
+            self.dropped += max(1, len(self._found.clips))
+            self._left += self._found.faces
             self._found = None
             self._changed.notify_all()
 
@@ -188,8 +193,3 @@ def _find(predictor: Predictor, frames: LiveFrames, slot: _Slot) -> None:
     except Exception as error:  # raised again where the answers are read
         # Stopped before its first picture, a source looks like an empty one.
         slot.end(None if frames.stopped and isinstance(error, DecodeError) else error)
-
-
-def _box(tracked: TrackedFace) -> FaceBox:
-    x0, y0, x1, y1 = (float(value) for value in tracked.face.box)
-    return FaceBox(tracked.track, tracked.time_s, (x0, y0, x1, y1), tracked.face.score)

@@ -22,14 +22,12 @@ from maedfer.report.embeddings import Embeddings
 from maedfer.report.portraits import Album
 from maedfer.report.prediction import Prediction
 from maedfer.report.windows import FaceBox, Settings, WindowPrediction
+from maedfer.video.clips import DECODED_SIDE
 from maedfer.video.detect import CenterFace, FaceDetector
 from maedfer.video.faces import FaceClips
-from maedfer.video.types import TrackedFace, Window
+from maedfer.video.types import Window
 
 __all__ = ["Prediction", "Predictor", "Progress", "Source"]
-
-# Longer side of decoded pictures: what the detector may see of them.
-_MAX_SIDE = 1280
 
 
 class Predictor:
@@ -82,7 +80,7 @@ class Predictor:
     ) -> None:
         self.judge = Judge(model, device, batch_size)
         self._detector: FaceDetector = (
-            CenterFace(min_face=min_face, max_side=_MAX_SIDE) if detector is None else detector
+            CenterFace(min_face=min_face, max_side=DECODED_SIDE) if detector is None else detector
         )
         self.settings = Settings(
             hop_s=hop_s,
@@ -90,7 +88,7 @@ class Predictor:
             min_coverage=min_coverage,
             device=self.judge.device,
             detector=type(self._detector).__name__,
-            min_face=min_face,
+            min_face=min_face if detector is None else None,
             min_face_px=min_face_px,
             min_score=min_score,
             smoothing_s=smoothing_s,
@@ -149,7 +147,7 @@ class Predictor:
                 album.add(clip, window)
             windows += judged
             gaps += group.gaps
-            faces += map(_box, group.faces)
+            faces += map(FaceBox.of, group.faces)
         reading.refuse_broken(salvage)
         return Prediction(
             video=reading.info,
@@ -222,8 +220,3 @@ class Predictor:
             coverage=facts[:, 3],
             vectors=np.concatenate(vectors)[order],
         )
-
-
-def _box(tracked: TrackedFace) -> FaceBox:
-    x0, y0, x1, y1 = (float(value) for value in tracked.face.box)
-    return FaceBox(tracked.track, tracked.time_s, (x0, y0, x1, y1), tracked.face.score)

@@ -59,6 +59,18 @@ class ResultFolder:
         """Whether nothing is there, or a folder without results."""
         return not self.path.exists() or (self.path.is_dir() and self.owner is None)
 
+    def require_own(self) -> None:
+        """To be asked inside :meth:`aside`: did another run put the results of another video here meanwhile?
+
+        Raises:
+            OutputError: it did.
+        """
+        if self.owner not in (None, self._source):
+            raise OutputError(
+                f"{self.path}: expected a free place for the results of {self._source}, another run has just put those "
+                f"of {self.owner} there; run the same command again"
+            )
+
     @contextmanager
     def aside(self, *, wait: bool) -> Iterator[Path | None]:
         """An empty hidden folder to make the results in, for this run alone; removed at the end.

@@ -147,12 +147,15 @@ def test_many_faces_are_searched_together(watched, scene):
 
 def test_a_face_cut_by_the_border_of_a_region_is_no_face(watched, scene):
     """The second face comes into the first one's region from the side; its visible part must not count."""
-    instants = [[(300, 200, 40, RED)] + ([(420 - 6 * k, 200, 30, BLUE)] if k else []) for k in range(4)]
-    for places, _, _ in scene(FaceSearch(watched, full_search_s=10.0), instants)[1:]:
+    instants = [[(300, 200, 40, RED)] + ([(400 - 6 * k, 200, 15, BLUE)] if k else []) for k in range(8)]
+    seen = []
+    for k, (places, _, _) in enumerate(scene(FaceSearch(watched, full_search_s=10.0), instants)):
         assert places[0] == pytest.approx((300, 200), abs=1.0)
-        for x, y in places[1:]:
-            assert min(abs(x - (420 - 6 * k)) for k in range(4)) < 1.0
-            assert y == pytest.approx(200, abs=1.0)
+        assert all(place == pytest.approx((400 - 6 * k, 200), abs=1.0) for place in places[1:])
+        seen.append(len(places))
+    assert seen[1] == 1  # its visible part is there
+    assert seen[-1] == 2  # all of it is
+    assert seen == sorted(seen)
 
 
 def test_neighbours_inside_both_regions_are_each_found_once(watched, scene):

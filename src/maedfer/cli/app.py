@@ -3,7 +3,8 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 
@@ -37,14 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"maedfer {__version__}")
         return 0
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = _app().cli(
-            prog="maedfer",
-            description="Which expression does each face in a video show, and when.",
-            args=arguments,
-        )
+        with _ended_in_order():
+            code = _app().cli(
+                prog="maedfer",
+                description="Which expression does each face in a video show, and when.",
+                args=arguments,
+            )
     except MaedferError as error:
         complain(error)
         return 2
@@ -56,9 +56,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code)
 
 
-def _terminated(number: int, _: FrameType | None) -> None:
-    """End in good order: what lies aside or in temporary folders is removed on the way out."""
-    raise SystemExit(128 + number)
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM unwinds what runs, so that what lies aside or in temporary folders is removed on the way out."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _app() -> SubcommandApp:

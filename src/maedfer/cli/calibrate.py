@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from maedfer import __version__
 from maedfer.cli.console import progress_bar
+from maedfer.cli.labelled import open_labelled
 
 if TYPE_CHECKING:
     from maedfer.evaluate import Calibration
@@ -39,21 +39,13 @@ def calibrate(
         batch_size: clips that are classified together.
         workers: processes that find faces.
     """
-    from maedfer.data.manifest import read_manifest
     from maedfer.evaluate import calibrate_manifest, write_calibrated
-    from maedfer.hub import from_pretrained, locate
-    from maedfer.inference import resolve_device
-    from maedfer.output import require_writable
-    from maedfer.weights import fingerprint
 
-    require_writable(out)
-    part = read_manifest(manifest).part(split)
-    network = from_pretrained(model, device=str(resolve_device(device)))
-    facts = {"model": model, "sha256": fingerprint(locate(model)), "maedfer": __version__}
-    facts |= {"manifest": str(manifest), "split": split, "crop": crop}
+    given = open_labelled(manifest, split, crop, model, device, out)
+    network, part = given.network, given.part
     with progress_bar("calibrating") as bar:
         found = calibrate_manifest(network, part, crop=crop, batch_size=batch_size, workers=workers, progress=bar)
-    written = write_calibrated(network, found, out, facts)
+    written = write_calibrated(network, found, out, given.facts)
     print(_table(found))
     if split == "train":
         print("These figures are too kind if the model was trained on these clips; calibrate on clips new to it.")

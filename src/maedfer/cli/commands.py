@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from maedfer import __version__
 from maedfer.cli.console import progress_bar
+from maedfer.cli.labelled import open_labelled
 from maedfer.cli.options import AnswerOptions, Device, ModelOptions, ReadingOptions
 from maedfer.errors import ConfigError, DecodeError
 
@@ -153,21 +153,13 @@ def evaluate(
         batch_size: clips that are classified together.
         workers: processes that find faces.
     """
-    from maedfer.data.manifest import read_manifest
     from maedfer.evaluate import evaluate_manifest, write_evaluation
-    from maedfer.hub import from_pretrained, locate
-    from maedfer.inference import resolve_device
-    from maedfer.output import require_writable
-    from maedfer.weights import fingerprint
 
-    require_writable(out)
-    part = read_manifest(manifest).part(split)
-    network = from_pretrained(model, device=str(resolve_device(device)))
+    given = open_labelled(manifest, split, crop, model, device, out)
+    network, part = given.network, given.part
     with progress_bar("evaluating") as bar:
         evaluation = evaluate_manifest(network, part, crop=crop, batch_size=batch_size, workers=workers, progress=bar)
-    facts = {"model": model, "sha256": fingerprint(locate(model)), "maedfer": __version__}
-    facts |= {"manifest": str(manifest), "split": split, "crop": crop}
-    written = write_evaluation(evaluation, out, facts)
+    written = write_evaluation(evaluation, out, given.facts)
     print(evaluation.scores.to_markdown())
     print(evaluation.confidence.to_markdown())
     if evaluation.faceless:

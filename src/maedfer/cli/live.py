@@ -62,7 +62,7 @@ def live(
     frames = live_frames(predictor, source, seconds=seconds)
     with _stopped_by_signals(frames), _Recording(folder, predictor.labels) as recording, _shown(view) as show:
         for answer in watch(predictor, frames):
-            rows = _rows(answer, min_confidence)
+            rows = _rows(answer, predictor.labels, min_confidence)
             recording.write(rows)
             show(answer, rows, predictor.labels)
     return 0
@@ -117,7 +117,7 @@ class _Recording:
                 raise OutputError(f"{path}: expected a folder without an earlier recording; give another --out")
         return self
 
-    def write(self, rows: "tuple[Row, ...]") -> None:
+    def write(self, rows: "list[Row]") -> None:
         """Append rows, on the disk when this returns."""
         from maedfer.report.tables import csv_header, csv_row
 
@@ -154,27 +154,13 @@ class _Recording:
             print(f"wrote {table}")
 
 
-def _rows(answer: "LiveAnswer", min_confidence: float) -> "tuple[Row, ...]":
+def _rows(answer: "LiveAnswer", labels: tuple[str, ...], min_confidence: float) -> "list[Row]":
     """The answer as rows of the table, by track."""
-    from maedfer.report.rows import Row
-    from maedfer.report.windows import UNSEEN, UNSURE
+    from maedfer.report.answers import answers_of
+    from maedfer.report.rows import rows_of
 
-    judged = [
-        Row(
-            track=window.track,
-            start_s=window.start_s,
-            end_s=window.end_s,
-            label=window.label,
-            confidence=window.confidence,
-            probabilities=window.probabilities,
-            coverage=window.coverage,
-            answer=window.label if window.confidence >= min_confidence else UNSURE,
-            answer_confidence=window.confidence,
-        )
-        for window in answer.windows
-    ]
-    unseen = [Row(gap.track, gap.start_s, gap.end_s, None, None, (), gap.coverage, UNSEEN, None) for gap in answer.gaps]
-    return tuple(sorted((*judged, *unseen), key=lambda row: (row.track is None, row.track or 0)))
+    judged = [(window, answers_of([window], labels, 0.0, min_confidence)[0]) for window in answer.windows]
+    return rows_of(judged, answer.gaps)
 
 
 class _Show:
@@ -183,7 +169,7 @@ class _Show:
     def __init__(self, screen: Live | None, console: Console | None) -> None:
         self._screen, self._console = screen, console
 
-    def __call__(self, answer: "LiveAnswer", rows: "tuple[Row, ...]", labels: tuple[str, ...]) -> None:
+    def __call__(self, answer: "LiveAnswer", rows: "list[Row]", labels: tuple[str, ...]) -> None:
         if self._screen is not None:
             self._screen.update(Group(*(_face(row, labels) for row in rows), _state(answer)), refresh=True)
         elif self._console is not None:

@@ -165,6 +165,7 @@ def how_it_was_made(prediction: Prediction) -> tuple[tuple[str, str], ...]:
     rate = "not stated" if video.frame_rate is None else f"{video.frame_rate:.4g} per second on average"
     turned = f", turned by {video.rotation}° as its metadata asks" if video.rotation else ""
     weights = "made in memory, no file" if model.sha256 is None else f"SHA-256 {model.sha256[:12]}…"
+    searched = "" if settings.min_face is None else f"{share(settings.min_face)} of the short side, "
     smoothing = "none" if settings.smoothing_s == 0 else f"Gaussian, {settings.smoothing_s:g} s standard deviation"
     return (
         ("Source", made_visible(video.source)),
@@ -177,7 +178,7 @@ def how_it_was_made(prediction: Prediction) -> tuple[tuple[str, str], ...]:
         ("Least coverage", f"{share(settings.min_coverage)} of a window's instants"),
         (
             "Face detector",
-            f"{settings.detector}; faces from {settings.min_face_px:g} pixels, score {settings.min_score:g}",
+            f"{settings.detector}; faces from {searched}{settings.min_face_px:g} pixels, score {settings.min_score:g}",
         ),
         ("Smoothing", smoothing),
         ("Answer from", f"{share(settings.min_confidence)} probability; below: unsure"),

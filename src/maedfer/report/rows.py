@@ -1,13 +1,14 @@
 """The windows of a prediction as rows of one table, which CSV, DataFrame and Parquet have in common."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from maedfer.report.answers import Answer
 from maedfer.report.prediction import Prediction
 from maedfer.report.windows import UNSEEN, WindowPrediction
+from maedfer.video.types import Window
 
-__all__ = ["Row", "answered", "columns", "rows"]
+__all__ = ["Row", "answered", "columns", "rows", "rows_of"]
 
 _BEFORE = ("track", "start_s", "end_s", "label", "confidence")
 _AFTER = ("coverage", "answer", "answer_confidence")
@@ -59,9 +60,14 @@ def columns(labels: Sequence[str]) -> tuple[str, ...]:
     return (*_BEFORE, *names, *_AFTER)
 
 
-def rows(prediction: Prediction) -> Iterator[Row]:
+def rows(prediction: Prediction) -> list[Row]:
     """All windows, those that could not be judged among them, by (track, start); those without a track come last."""
-    judged = (
+    return rows_of(answered(prediction), prediction.unseen)
+
+
+def rows_of(judged: Iterable[tuple[WindowPrediction, Answer]], unseen: Iterable[Window]) -> list[Row]:
+    """The same of windows with their answers, and of windows that could not be judged."""
+    found = [
         Row(
             track=window.track,
             start_s=window.start_s,
@@ -73,12 +79,10 @@ def rows(prediction: Prediction) -> Iterator[Row]:
             answer=answer.label,
             answer_confidence=answer.confidence,
         )
-        for window, answer in answered(prediction)
-    )
-    unseen = (
-        Row(gap.track, gap.start_s, gap.end_s, None, None, (), gap.coverage, UNSEEN, None) for gap in prediction.unseen
-    )
-    return iter(sorted((*judged, *unseen), key=lambda row: (row.track is None, row.track or 0, row.start_s)))
+        for window, answer in judged
+    ]
+    found += [Row(gap.track, gap.start_s, gap.end_s, None, None, (), gap.coverage, UNSEEN, None) for gap in unseen]
+    return sorted(found, key=lambda row: (row.track is None, row.track or 0, row.start_s))
 
 
 def answered(prediction: Prediction) -> Iterator[tuple[WindowPrediction, Answer]]:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from maedfer.errors import ConfigError
+from maedfer.video.types import TrackedFace
 
 __all__ = ["UNSEEN", "UNSURE", "FaceBox", "ModelIdentity", "Portrait", "Settings", "WindowPrediction"]
 
@@ -67,6 +68,12 @@ class FaceBox:
     box: tuple[float, float, float, float]
     score: float
 
+    @classmethod
+    def of(cls, tracked: TrackedFace) -> "FaceBox":
+        """The same without landmarks."""
+        x0, y0, x1, y1 = (float(value) for value in tracked.face.box)
+        return cls(tracked.track, tracked.time_s, (x0, y0, x1, y1), tracked.face.score)
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -108,7 +115,8 @@ class Settings:
         min_coverage: least coverage at which a window is judged.
         device: where the model ran, ``"cpu"`` or ``"cuda"``.
         detector: the face detector's class.
-        min_face: width of the smallest face that was searched for, as a share of the picture's short side.
+        min_face: width of the smallest face that was searched for, as a share of the picture's short side; ``None``
+            where the caller brought a detector, which has its own limits.
         min_face_px: narrower faces were ignored, in pixels of the decoded picture.
         min_score: the detector's score with which a face could begin, 0..1.
         smoothing_s: standard deviation in seconds of the Gaussian that smooths probabilities over time; 0 = none.
@@ -121,7 +129,7 @@ class Settings:
     min_coverage: float
     device: str
     detector: str
-    min_face: float = 0.1
+    min_face: float | None = 0.1
     min_face_px: float = 16.0
     min_score: float = 0.5
     smoothing_s: float = 0.0

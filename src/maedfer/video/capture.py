@@ -16,6 +16,8 @@ from jaxtyping import UInt8
 
 from maedfer.errors import DecodeError
 from maedfer.video.container import file_pictures
+from maedfer.video.given import bounded
+from maedfer.video.opening import Opened, opened
 from maedfer.video.picture import MAX_PIXELS, Picture
 from maedfer.video.source import is_url, shown
 
@@ -111,11 +113,7 @@ def _camera(number: int, stopping: Event) -> Iterator[Shot]:
 
 def _from_bgr(image: UInt8[np.ndarray, "h w 3"]) -> Callable[[int], UInt8[np.ndarray, "H W 3"]]:
     def rgb(max_side: int) -> UInt8[np.ndarray, "H W 3"]:
-        height, width = image.shape[:2]
-        scale = min(1.0, max_side / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        converted: np.ndarray = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        converted: np.ndarray = cv2.cvtColor(bounded(image, max_side), cv2.COLOR_BGR2RGB)
         return converted
 
     return rgb
@@ -164,15 +162,15 @@ def _stream(name: str, said: str, device: str | None, stopping: Event) -> Iterat
         packets, first = container.demux(stream), True
         while not stopping.is_set():
             before = time.monotonic()
-            frames = _next_frames(packets, said, first)
-            if frames is None:
+            packet = _next_packet(packets, said, first)
+            if packet is None:
                 break
             ready = time.monotonic() - before < _READY_S
-            for raw in frames:
+            for raw in _pictures_of(packet):
                 stamp = None if untimed or raw.pts is None or not raw.time_base else float(raw.pts * raw.time_base)
                 time_s, first = clock.tick(stamp), False
                 length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else 0.0
-                yield Shot(time_s, min(length, 1.0), Picture(time_s, length, raw, aspect, Path(said), reformatter).rgb)
+                yield Shot(time_s, min(length, 1.0), Picture(time_s, length, raw, aspect, said, reformatter).rgb)
                 if ready and clock.now_s() - time_s > _LATE_S:
                     # Pictures are there, decoding them is what takes too long.
                     stream.codec_context.skip_frame = "NONKEY"
@@ -182,17 +180,18 @@ def _stream(name: str, said: str, device: str | None, stopping: Event) -> Iterat
             raise DecodeError(f"{said}: expected at least one picture, none came; check that the source is on")
 
 
-def _next_frames(packets: Iterator[av.Packet], said: str, first: bool) -> list[av.VideoFrame] | None:
-    """Pictures of the next packet, none where it is damaged; ``None`` at the end."""
+def _next_packet(packets: Iterator[av.Packet], said: str, first: bool) -> av.Packet | None:
     try:
-        packet = next(packets, None)
+        return next(packets, None)
     except av.error.EOFError:
         return None
     except (av.error.FFmpegError, OSError) as error:
         what = "could not be read" if first else "broke off"
         raise DecodeError(f"{said}: the stream {what} ({error.strerror}); check the connection") from None
-    if packet is None:
-        return None
+
+
+def _pictures_of(packet: av.Packet) -> list[av.VideoFrame]:
+    """None where the packet is damaged."""
     try:
         return list(packet.decode())
     except av.error.FFmpegError:
@@ -200,23 +199,23 @@ def _next_frames(packets: Iterator[av.Packet], said: str, first: bool) -> list[a
 
 
 @contextmanager
-def _opened(name: str, said: str, device: str | None) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    options = {"max_pixels": str(MAX_PIXELS)}
-    if name.startswith("rtsp://"):
-        options["rtsp_transport"] = "tcp"  # lost datagrams would be grey pictures
+def _opened(name: str, said: str, device: str | None) -> Iterator[Opened]:
+    if is_url(name):
+        with opened(name) as (container, stream):
+            stream.thread_type = "SLICE"
+            yield container, stream
+        return
+    options = {"max_pixels": str(MAX_PIXELS)} | ({} if device else {"protocol_whitelist": "pipe"})
     try:
-        container = av.open(
-            name, format=device, options=options, metadata_errors="replace", timeout=(_TIMEOUT_S, _TIMEOUT_S)
-        )
+        source = av.open(name, format=device, options=options, metadata_errors="replace", timeout=_TIMEOUT_S)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise DecodeError(
-            f"{said}: expected a video stream, it could not be opened ({why}); check the address and that the "
-            "source is on"
-        ) from None  # its text may hold the password of an address
-    with container:
+            f"{said}: expected a video stream, it could not be opened ({why}); check that the source is on"
+        ) from error
+    with source as container:
         if not container.streams.video:
-            raise DecodeError(f"{said}: expected a video stream, got one without pictures; check the address")
+            raise DecodeError(f"{said}: expected a video stream, got one without pictures; give another source")
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
         yield container, stream

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from maedfer.errors import ConfigError
 from maedfer.video.align import clip_transforms, warp
 
-__all__ = ["PAPER_CLIP", "ClipSpec", "WindowPlan", "crop_pixels"]
+__all__ = ["DECODED_SIDE", "PAPER_CLIP", "ClipSpec", "WindowPlan", "crop_pixels"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class ClipSpec:
 
 
 PAPER_CLIP = ClipSpec()
+#: Longer side in pixels at which pictures are decoded, unless told otherwise; bounds memory.
+DECODED_SIDE = 1280
 
 
 class WindowPlan:

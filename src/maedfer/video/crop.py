@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.align import middle_square
-from maedfer.video.clips import ClipSpec, crop_pixels
+from maedfer.video.clips import DECODED_SIDE, ClipSpec, crop_pixels
 from maedfer.video.decode import probe, read_frames
 from maedfer.video.detect import FaceDetector
 from maedfer.video.track import Tracker
@@ -15,7 +15,6 @@ from maedfer.video.types import Clip, Face, TrackedFace, VideoInfo
 
 __all__ = ["crop_clip", "usable"]
 
-_MAX_SIDE = 1280
 # How much a face at the very edge counts against an equally large one in the middle.
 _EDGE_SHARE = 0.5
 
@@ -71,7 +70,7 @@ def usable(face: Face, min_face_px: float) -> bool:
 def _images(path: Path, spec: ClipSpec, start_s: float) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     # Half an instant short of the span, so that rounding cannot add a 17th picture.
     end_s = start_s + (spec.num_frames - 0.5) / spec.rate
-    frames = read_frames(path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=_MAX_SIDE)
+    frames = read_frames(path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=DECODED_SIDE)
     return [frame.image for frame in frames]
 
 

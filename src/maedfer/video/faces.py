@@ -18,12 +18,12 @@ from jaxtyping import Float, UInt8
 
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.ahead import ahead
-from maedfer.video.appearance import looks_of
-from maedfer.video.clips import PAPER_CLIP, ClipSpec, WindowPlan, crop_pixels
+from maedfer.video.clips import DECODED_SIDE, PAPER_CLIP, ClipSpec, WindowPlan, crop_pixels
 from maedfer.video.cuts import CutDetector
 from maedfer.video.decode import probe, read_frames
 from maedfer.video.detect import FaceDetector
 from maedfer.video.given import bounded, sampled
+from maedfer.video.looks import looks_of
 from maedfer.video.search import FaceSearch
 from maedfer.video.track import TENTATIVE_GAP_S, Tracker
 from maedfer.video.types import Clip, FaceWindow, Frame, TrackedFace, VideoInfo, Window
@@ -69,7 +69,7 @@ class FaceClips:
         min_face_px: float = 16.0,
         max_gap_s: float = 1.28,
         min_hits: int = 3,
-        max_side: int = 1280,
+        max_side: int = DECODED_SIDE,
         min_score: float = 0.5,
         lookahead_s: float | None = None,
         full_search_s: float = 0.64,

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from maedfer.errors import ConfigError
+from maedfer.errors import ConfigError, DecodeError
 from maedfer.video.capture import Shot, shots
+from maedfer.video.clips import DECODED_SIDE
 from maedfer.video.decode import sample_by_time
 from maedfer.video.source import shown
 from maedfer.video.threads import end_at_exit
@@ -65,7 +66,7 @@ class LiveFrames:
         *,
         rate: float,
         waiting_s: float,
-        max_side: int = 1280,
+        max_side: int = DECODED_SIDE,
         seconds: float | None = None,
     ) -> None:
         if not (math.isfinite(rate) and 0 < rate <= 1000) or not 0 <= waiting_s <= 60:
@@ -150,7 +151,8 @@ class LiveFrames:
                 self._changed.wait()
             if self._waiting:
                 return self._waiting.popleft()
-            if self._error is not None and not self._stopping.is_set():
+            # A source that is cut off by stop() may well complain; any other error is one.
+            if self._error is not None and not (self._stopping.is_set() and isinstance(self._error, DecodeError)):
                 raise self._error
             return None
 

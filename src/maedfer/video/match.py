@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 from scipy.optimize import linear_sum_assignment
 
-from maedfer.video.appearance import unlikeness
+from maedfer.video.looks import unlikeness
 from maedfer.video.types import Face
 
 __all__ = ["Expectations", "Sighting", "assign", "reaches"]

@@ -5,7 +5,7 @@ distance, overlap, change of size and unlike looks (:mod:`match`), first the con
 (the two stages of ByteTrack, arXiv 2110.06864). Instants are some 0.16 s apart, so a face may move by most of its own
 width.
 
-Where people pass one before the other, places alone would swap them. Looks decide there (:mod:`appearance`), and a
+Where people pass one before the other, places alone would swap them. Looks decide there (:mod:`looks`), and a
 sighting that could as well be another's is given to nobody: a gap is closed by interpolation, a swap is wrong for good.
 A face unseen for longer than ``max_gap_s`` comes back as a new track: no network for the identity of faces is at hand,
 and hair, skin and clothes do not tell two people apart for sure.
@@ -99,7 +99,7 @@ class Tracker:
             time_s: seconds, later than in the call before.
             faces: all detections at this instant.
             cut: a new shot begins with this instant: no track goes on.
-            looks: of each face, by :func:`~maedfer.video.appearance.looks_of`; ``None``: by geometry alone.
+            looks: of each face, by :func:`~maedfer.video.looks.looks_of`; ``None``: by geometry alone.
 
         Returns:
             The faces whose identity is now certain: those of this instant, and earlier ones of a track that this

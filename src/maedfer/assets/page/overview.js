@@ -92,7 +92,8 @@ class Tip {
 
   place(x, width) {
     const own = this.box.offsetWidth;
-    const beside = x + 16 + own <= width ? x + 16 : x - 16 - own;
+    // Beside the time that stands on the cursor.
+    const beside = x + 34 + own <= width ? x + 34 : x - 34 - own;
     const fits = beside >= 0;
     this.box.style.left = `${fits ? beside : Math.max(0, Math.min(x - own / 2, width - own))}px`;
     // Inside the screen where it can be; below the timeline where neither side has room.

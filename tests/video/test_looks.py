@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maedfer.video.appearance import appearance, looks_of, unlikeness
+from maedfer.video.looks import looks_of, unlikeness
 
 HAIR, SKIN, CLOTH = (40, 30, 25), (200, 150, 120), (60, 90, 150)
 OTHER = ((180, 150, 90), (120, 80, 60), (150, 50, 60))
@@ -17,6 +17,10 @@ def person(make_face, colours=(HAIR, SKIN, CLOTH), at=(160, 90), radius=30, size
     image[y - int(0.7 * radius) : y + radius, x - radius : x + radius] = colours[1]
     image[y + radius : y + 3 * radius, max(0, x - 2 * radius) : x + 2 * radius] = colours[2]
     return image, make_face(at, float(radius))
+
+
+def appearance(image: np.ndarray, face) -> np.ndarray:
+    return looks_of(image, [face])[0]
 
 
 def unlike(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from maedfer.video.types import Face
 
-__all__ = ["appearance", "looks_of", "unlikeness"]
+__all__ = ["looks_of", "unlikeness"]
 
 # Parts of the picture (x0, y0, x1, y1 in widths and heights of the box) that count on their own: hair, brow and eyes,
 # nose and mouth, and neck with clothes. Narrow, so that little of the background, which changes as a person walks,
@@ -53,11 +53,6 @@ def looks_of(image: UInt8[np.ndarray, "H W 3"], faces: Sequence[Face]) -> list[F
         parts = np.stack([_part(image, *span) for face in some.tolist() for span in face])
         looks += list(_histograms(parts, exposure).reshape(len(some), -1))
     return looks
-
-
-def appearance(image: UInt8[np.ndarray, "H W 3"], face: Face) -> Float32[np.ndarray, "L"]:
-    """The look of one face: :func:`looks_of` for a picture of a single face."""
-    return looks_of(image, [face])[0]
 
 
 def unlikeness(a: Float32[np.ndarray, "N L"], b: Float32[np.ndarray, "F L"]) -> Float[np.ndarray, "N F"]:
