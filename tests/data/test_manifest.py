@@ -44,7 +44,7 @@ def test_digest_changes_with_a_file(tmp_path):
         ("file,label\na,happy\n", "column 'path'"),
         ("path\n", "at least one clip"),
         ("path,split\n../out.mp4,train\n", "outside"),
-        ("path,split\na.mp4,dev\n", "train, val or test"),
+        ("path,split\na.mp4,dev\n", "train, val, test"),
         ("path\nmissing.mp4\n", "missing.mp4"),
         ("path,label_set\na.mp4,DFEW\na.mp4,MAFW\n", "one label set"),
         ("path\n,\n", "empty"),

@@ -15,7 +15,7 @@ from maedfer.data.crops import CroppedClips
 from maedfer.data.dataset import CachedDataset
 from maedfer.errors import TrainingError
 from maedfer.models import ExpressionClassifier
-from maedfer.recipes import AugmentConfig, FinetuneRecipe, OptimConfig
+from maedfer.recipes import AugmentConfig, ComputeConfig, FinetuneRecipe, OptimConfig
 from maedfer.train.loop import Job, train
 from maedfer.train.optim import parameter_groups
 
@@ -44,7 +44,7 @@ def job(out, *, epochs=2, loss=None, clips=12, rate=0.05, smoothing=0.1, drop_pa
             ),
             out=out,
             seed=7,
-            precision="no",
+            compute=ComputeConfig(precision="no"),
             label_smoothing=smoothing,
             checkpoint_minutes=minutes,
         ),

@@ -11,7 +11,7 @@ import torch
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig
 from maedfer.errors import ConfigError, TrainingError, WeightsError
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
-from maedfer.recipes import AugmentConfig, DataConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
+from maedfer.recipes import AugmentConfig, ComputeConfig, DataConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
 from maedfer.train.finetune import finetune
 from maedfer.train.pretrain import pretrain
 from maedfer.video import write_video
@@ -42,7 +42,9 @@ def pretrain_recipe(manifest: Path, out: Path) -> PretrainRecipe:
         encoder=ENCODER, decoder=DecoderConfig(embed_dim=16, depth=1, num_heads=2), mask_ratio=0.5
     )
     data = DataConfig(manifest=manifest, crop="centre", workers=0)
-    return PretrainRecipe(model=model, data=data, optim=OPTIM, augment=AugmentConfig(), out=out, precision="no")
+    return PretrainRecipe(
+        model=model, data=data, optim=OPTIM, augment=AugmentConfig(), out=out, compute=ComputeConfig(precision="no")
+    )
 
 
 def finetune_recipe(manifest: Path, out: Path) -> FinetuneRecipe:
@@ -55,7 +57,7 @@ def finetune_recipe(manifest: Path, out: Path) -> FinetuneRecipe:
         augment=AugmentConfig(mixup=0.8),
         out=out,
         validation_share=0.2,
-        precision="no",
+        compute=ComputeConfig(precision="no"),
     )
 
 

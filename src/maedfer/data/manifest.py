@@ -1,12 +1,17 @@
 """The table of clips: one CSV row a clip, one schema for every data set.
 
-Columns: ``path`` (relative to the manifest's folder), ``label``, ``label_set``, ``subject``, ``split`` (train, val,
-test), ``fold``, ``frames``, ``fps``. Only ``path`` is required; pre-training needs nothing else. Further columns are
-ignored.
+Columns, in the order of :data:`COLUMNS`: ``path`` (relative to the manifest's folder, or to a root that the reader
+gives), ``label``, ``label_set``, ``subject``, ``split`` (train, val, test or empty), ``fold`` (the fold in whose test
+part the clip is, from 1; empty where the set has no folds), ``frames``, ``fps``, ``crop`` (``face``: a tight face crop
+already; ``none``: a whole picture; empty: not known) and ``sha256`` (of the file, or of a folder's frames). Only
+``path`` is required; pre-training needs nothing else. Further columns are kept out of the way.
 """
 
 import csv
 import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +19,16 @@ import numpy as np
 
 from maedfer.emotions import LabelSet, label_set
 from maedfer.errors import ManifestError
+from maedfer.output import write_text
 
-__all__ = ["ClipEntry", "Manifest", "carve_validation", "read_manifest"]
+__all__ = ["COLUMNS", "ClipEntry", "Manifest", "carve_validation", "read_manifest", "write_manifest"]
+
+#: Columns of a manifest, in order.
+COLUMNS = ("path", "label", "label_set", "subject", "split", "fold", "frames", "fps", "crop", "sha256")
 
 _SPLITS = ("train", "val", "test", "")
+_CROPS = ("face", "none", "")
+_MOST_FOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,11 @@ class ClipEntry:
         label: class name, empty when unlabelled.
         subject: the person, empty when unknown.
         split: ``"train"``, ``"val"``, ``"test"`` or empty.
+        fold: the fold in whose test part the clip is, from 1; ``None`` where there are no folds.
+        frames: number of frames as the manifest says, ``None`` when it does not; a claim, not a fact.
+        fps: frames per second as the manifest says; the rate at which a folder of frames is played.
+        crop: ``"face"`` (a tight face crop already), ``"none"`` or empty (not known).
+        sha256: of the content, in hexadecimal; empty when not known.
     """
 
     row: int
@@ -39,6 +55,11 @@ class ClipEntry:
     label: str
     subject: str
     split: str
+    fold: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    crop: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,25 @@ class Manifest:
             )
         return Manifest(self.path, self.labels, chosen)
 
+    def folds(self) -> tuple[int, ...]:
+        """The folds that occur, ascending."""
+        return tuple(sorted({entry.fold for entry in self.entries if entry.fold is not None}))
+
+    def fold_parts(self, fold: int) -> tuple["Manifest", "Manifest"]:
+        """(training part, test part) of one fold: the test part is the clips of that fold, the other all the rest.
+
+        Raises:
+            ManifestError: the manifest has no such fold.
+        """
+        if fold not in self.folds():
+            there = ", ".join(map(str, self.folds())) or "none"
+            raise ManifestError(f"{self.path}: expected fold {fold}, the file has {there}; choose one with --data.fold")
+        test = tuple(entry for entry in self.entries if entry.fold == fold)
+        rest = tuple(entry for entry in self.entries if entry.fold is not None and entry.fold != fold)
+        if not rest:
+            raise ManifestError(f"{self.path}: fold {fold} is the only one; nothing is left to train on")
+        return Manifest(self.path, self.labels, rest), Manifest(self.path, self.labels, test)
+
     def targets(self, labels: tuple[str, ...]) -> list[int]:
         """Class index of every row in the order of a model's ``labels``.
 
@@ -95,12 +135,16 @@ class Manifest:
         return total.hexdigest()[:16]
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, root: Path | None = None) -> Manifest:
     """Read and check a manifest.
+
+    Args:
+        path: the CSV file.
+        root: folder at which its paths start; ``None``: the manifest's own.
 
     Raises:
         ManifestError: no such file, no ``path`` column, an unknown split, label sets mixed, or clips that are missing
-            (the first three are named) or lie outside the manifest's folder.
+            (the first three are named) or lie outside the root.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -109,22 +153,36 @@ def read_manifest(path: Path) -> Manifest:
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(
-            f"{path}: expected a CSV manifest of clips, got {error}; write one with maedfer synth"
+            f"{path}: expected a CSV manifest of clips, got {error}; write one with maedfer prepare"
         ) from error
     if "path" not in columns:
         raise ManifestError(f"{path}: expected a column 'path', got {', '.join(columns) or 'an empty file'}")
     if not rows:
         raise ManifestError(f"{path}: expected at least one clip, got a header alone")
-    entries = tuple(_entry(path, number, row) for number, row in enumerate(rows))
+    entries = tuple(_entry(path, root or path.parent, number, row) for number, row in enumerate(rows))
     missing = [entry.clip_id for entry in entries if not entry.path.exists()]
     if missing:
         raise ManifestError(
-            f"{path}: {len(missing)} of {len(entries)} clips are missing, first {', '.join(missing[:3])}"
+            f"{path}: {len(missing)} of {len(entries)} clips are missing below {root or path.parent}, first "
+            f"{', '.join(missing[:3])}; --data.root names another folder"
         )
     names = {(row.get("label_set") or "").strip() for row in rows} - {""}
     if len(names) > 1:
         raise ManifestError(f"{path}: expected one label set, got {', '.join(sorted(names))}")
     return Manifest(path, label_set(names.pop()) if names else None, entries)
+
+
+def write_manifest(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """Write rows of text by column name, under a temporary name first; missing columns are empty.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: row.get(name, "") for name in COLUMNS} for row in rows)
+    write_text(path, text.getvalue())
 
 
 def carve_validation(train: Manifest, share: float, seed: int) -> tuple[Manifest, Manifest]:
@@ -150,15 +208,47 @@ def carve_validation(train: Manifest, share: float, seed: int) -> tuple[Manifest
     return Manifest(train.path, train.labels, outside), Manifest(train.path, train.labels, inside)
 
 
-def _entry(manifest: Path, index: int, row: dict[str, str]) -> ClipEntry:
-    number = index + 2  # the header is line 1
-    value = {key: (row.get(key) or "").strip() for key in ("path", "label", "subject", "split")}
+def _entry(manifest: Path, root: Path, index: int, row: Mapping[str, str | None]) -> ClipEntry:
+    where = f"{manifest}, line {index + 2}"  # the header is line 1
+    value = {key: (row.get(key) or "").strip() for key in COLUMNS}
     if not value["path"]:
-        raise ManifestError(f"{manifest}, line {number}: expected a path, got an empty one")
-    root = manifest.parent.resolve()
+        raise ManifestError(f"{where}: expected a path, got an empty one")
+    root = root.resolve()
     place = root / value["path"]
     if not place.resolve().is_relative_to(root):
-        raise ManifestError(f"{manifest}, line {number}: {value['path']} lies outside the manifest's folder")
-    if value["split"] not in _SPLITS:
-        raise ManifestError(f"{manifest}, line {number}: expected split train, val or test, got {value['split']!r}")
-    return ClipEntry(index, value["path"], place, value["label"], value["subject"], value["split"])
+        raise ManifestError(f"{where}: {value['path']} lies outside {root}; --data.root names another folder")
+    for key, allowed in (("split", _SPLITS), ("crop", _CROPS)):
+        if value[key] not in allowed:
+            raise ManifestError(f"{where}: expected {key} {', '.join(filter(None, allowed))}, got {value[key]!r}")
+    fold, frames = (_number(where, key, value[key]) for key in ("fold", "frames"))
+    return ClipEntry(
+        row=index,
+        clip_id=value["path"],
+        path=place,
+        label=value["label"],
+        subject=value["subject"],
+        split=value["split"],
+        fold=None if fold is None else _whole(where, "fold", fold, _MOST_FOLDS),
+        frames=None if frames is None else _whole(where, "frames", frames, 1 << 31),
+        fps=_number(where, "fps", value["fps"]),
+        crop=value["crop"],
+        sha256=value["sha256"],
+    )
+
+
+def _number(where: str, key: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise ManifestError(f"{where}: expected a positive number as {key}, got {text!r}; empty means not known")
+    return number
+
+
+def _whole(where: str, key: str, number: float, most: int) -> int:
+    if number != int(number) or number > most:
+        raise ManifestError(f"{where}: expected a whole number from 1 to {most} as {key}, got {number:g}")
+    return int(number)

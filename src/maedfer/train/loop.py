@@ -164,7 +164,7 @@ def _advance(position: Position, finite: bool) -> Position:
     skipped = position.skipped + (not finite)
     if skipped > _MOST_SKIPPED:
         raise TrainingError(
-            f"{skipped} steps had no finite loss or gradient; lower --optim.base-lr or use --precision no"
+            f"{skipped} steps had no finite loss or gradient; lower --optim.base-lr or use --compute.precision no"
         )
     return replace(position, batch=position.batch + 1, step=position.step + 1, skipped=skipped)
 
@@ -183,12 +183,12 @@ def _seed(seed: int, step: int, process: int) -> None:
 
 
 def _accelerator(job: Job) -> Accelerator:
-    precision, accumulate = job.recipe.precision, job.recipe.optim.accumulate
+    precision, accumulate = job.recipe.compute.precision, job.recipe.optim.accumulate
     try:
         return Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except ValueError as error:
         raise TrainingError(
-            f"precision {precision} cannot be used here ({error}); use --precision no, or one precision a process"
+            f"precision {precision} cannot be used here ({error}); use --compute.precision no, or one a process"
         ) from error
 
 

@@ -1,29 +1,21 @@
-"""Complete runs by name: a function returns every setting; its docstring gives hardware, hours, score and source.
+"""Settings of runs: one frozen dataclass a matter, each default with one home."""
 
-Any field can be overridden on the command line (``maedfer finetune demo_finetune --optim.epochs 3``).
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig
+from maedfer.config import AutoencoderConfig, ClassifierConfig
 from maedfer.errors import ConfigError
 
 __all__ = [
-    "FINETUNE_RECIPES",
-    "PRETRAIN_RECIPES",
+    "AdaptConfig",
     "AugmentConfig",
+    "ComputeConfig",
     "DataConfig",
     "FinetuneRecipe",
+    "ImbalanceConfig",
     "OptimConfig",
     "PretrainRecipe",
-    "demo_finetune",
-    "demo_finetune_short",
-    "demo_pretrain",
-    "paper_dfew",
-    "paper_pretrain",
 ]
 
 
@@ -33,25 +25,42 @@ class DataConfig:
 
     Attributes:
         manifest: CSV of clips (see :mod:`maedfer.data.manifest`).
+        root: folder at which the manifest's paths start; ``None``: the manifest's own.
+        shards: folder or address of shards written by ``maedfer pack``, instead of a manifest.
+        fold: the fold that is tested; the clips of all others are trained on. ``None``: the column ``split`` decides.
         crop: ``"face"``: detect, track and align the face, once, into a cache beside the manifest; ``"centre"``: the
             clips are face crops already: the middle square; ``"voxceleb2"``: rows 0..160 and columns 32..192 of the
             224-pixel video (paper section 4.1).
         sampling: ``"span"``: frames evenly over a random 2.56 s (paper); ``"every"``: consecutive source frames
             (FERV39k's short clips).
+        repeats: clips that are drawn from each decoded video (repeated augmentation, Hoffer et al. 2020); an epoch
+            visits every video that many times.
+        most_broken: clips that cannot be decoded and are replaced by their neighbours (counted and named) before a
+            training run stops; evaluation never replaces one.
         workers: processes that decode.
 
     Raises:
-        ConfigError: ``sampling`` is set for ``crop="face"``, which always reads the middle 2.56 s.
+        ConfigError: ``sampling`` is set for ``crop="face"``, which always reads the middle 2.56 s; both a manifest and
+            shards are given; a count is out of its range.
     """
 
     manifest: Path | None = None
+    root: Path | None = None
+    shards: str | None = None
+    fold: int | None = None
     crop: Literal["face", "centre", "voxceleb2"] = "face"
     sampling: Literal["span", "every"] = "span"
+    repeats: int = 1
+    most_broken: int = 0
     workers: int = 2
 
     def __post_init__(self) -> None:
         if self.crop == "face" and self.sampling != "span":
             raise ConfigError(f"sampling {self.sampling}: only for clips that are crops already; use crop centre")
+        if self.manifest is not None and self.shards is not None:
+            raise ConfigError("data: expected a manifest or shards, got both; leave one out")
+        if self.repeats < 1 or self.most_broken < 0 or self.workers < 0:
+            raise ConfigError("repeats: expected 1 or more; most_broken and workers: 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +106,9 @@ class OptimConfig:
         weight_decay: on matrices only.
         layer_decay: factor of the learning rate per layer towards the input (1 = none).
         clip_grad: largest gradient norm; ``None``: no clipping.
+        ema: decay of an exponential moving average of the weights, per update (0.999 is common); the averaged weights
+            are validated and published. ``None``: no average.
+        most_skipped: steps without a finite loss or gradient before the run stops and names their clips.
     """
 
     epochs: int = 100
@@ -109,12 +121,79 @@ class OptimConfig:
     weight_decay: float = 0.05
     layer_decay: float = 1.0
     clip_grad: float | None = None
+    ema: float | None = None
+    most_skipped: int = 20
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or self.accumulate < 1:
             raise ConfigError("epochs, batch_size and accumulate: expected whole numbers from 1")
         if not 0 <= self.warmup_epochs <= self.epochs:
             raise ConfigError(f"warmup_epochs: expected 0 to {self.epochs} (epochs), got {self.warmup_epochs}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ConfigError(f"ema: expected None or a decay between 0 and 1, got {self.ema}; 0.999 is common")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeConfig:
+    """How the same mathematics is computed; nothing here changes what is learnt, beyond rounding.
+
+    Attributes:
+        precision: ``"no"`` is float32.
+        compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation).
+        checkpoint_activations: compute the blocks' activations again in the backward pass: less memory, more time.
+        fsdp: shard weights, gradients and moments over the processes (FSDP2), for encoders that do not fit one device.
+    """
+
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    compile: bool = False
+    checkpoint_activations: bool = False
+    fsdp: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImbalanceConfig:
+    """What is done about classes of unequal size; the published recipe does nothing.
+
+    Attributes:
+        sampling: how often clips are visited: ``"natural"`` (each once an epoch), ``"square_root"`` (classes in
+            proportion to the square root of their size), ``"balanced"`` (all classes equally often).
+        class_weights: factor of each class in the loss: ``"none"``, ``"inverse"`` (1 / frequency) or ``"effective"``
+            (effective number of samples, Cui et al. 2019), scaled to mean 1 over the clips.
+        logit_adjustment: tau of the logit-adjusted loss (Menon et al. 2021): tau * log(class share) is added to the
+            logits in training; 0: off, 1 is the paper's value.
+    """
+
+    sampling: Literal["natural", "square_root", "balanced"] = "natural"
+    class_weights: Literal["none", "inverse", "effective"] = "none"
+    logit_adjustment: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.logit_adjustment <= 10:
+            raise ConfigError(f"logit_adjustment: expected 0 to 10, got {self.logit_adjustment}; 1 is common")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """Which weights are trained.
+
+    Attributes:
+        train: ``"all"``, ``"head"`` (linear probe: last norm and head alone) or ``"lora"`` (low-rank additions to the
+            encoder's attention and MLP, Hu et al. 2022; merged into the weights at the end).
+        freeze_blocks: the embedding and this many first blocks are left as they are (with ``"all"`` and ``"lora"``).
+        lora_rank: rank of the additions.
+        lora_alpha: they are scaled by ``lora_alpha / lora_rank``.
+        lora_dropout: dropout before them.
+    """
+
+    train: Literal["all", "head", "lora"] = "all"
+    freeze_blocks: int = 0
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
+    lora_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.freeze_blocks < 0 or self.lora_rank < 1 or not 0 <= self.lora_dropout < 1:
+            raise ConfigError("freeze_blocks: expected 0 or more; lora_rank: 1 or more; lora_dropout: 0 up to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +204,6 @@ class PretrainRecipe:
         out: folder of checkpoints, logs and final weights; an unfinished run in it is resumed.
         frames: train on clips of this many frames, spread over the whole span, instead of the model's number
             (cheaper steps; the weights fit any number of frames).
-        precision: ``"no"`` is float32.
         checkpoint_minutes: time between resumable checkpoints.
     """
 
@@ -133,9 +211,9 @@ class PretrainRecipe:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     out: Path = Path("maedfer-pretrain")
     frames: int | None = None
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
     seed: int = 0
     checkpoint_minutes: float = 10.0
 
@@ -149,11 +227,11 @@ class FinetuneRecipe:
         out: folder of checkpoints, logs and final weights; an unfinished run in it is resumed.
         frames: as in :class:`PretrainRecipe`.
         label_smoothing: share of the target spread over all classes.
-        validation_share: part of the training identities kept for choosing nothing but the printed score, used when
-            the manifest has no ``val`` split.
+        validation_share: part of the training identities kept for validation, used when the manifest has no ``val``
+            split (with ``data.fold``: always); 0: no validation, everything is trained on, as the paper does.
+        keep: which weights are published: ``"last"`` (the paper) or ``"best"`` (highest validation UAR).
         representative_layer: learning-rate layer of the representative tokens under ``layer_decay``: ``"first"``
             (ours) or ``"head"`` (the published code).
-        precision: ``"no"`` is float32.
         checkpoint_minutes: time between resumable checkpoints.
     """
 
@@ -162,98 +240,14 @@ class FinetuneRecipe:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
     out: Path = Path("maedfer-finetune")
     frames: int | None = None
     label_smoothing: float = 0.1
     validation_share: float = 0.05
+    keep: Literal["last", "best"] = "last"
     representative_layer: Literal["first", "head"] = "first"
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
     seed: int = 0
     checkpoint_minutes: float = 10.0
-
-
-def paper_pretrain() -> PretrainRecipe:
-    """Pre-training on VoxCeleb2 dev, one random clip a video (paper section 4.1).
-
-    1,092,009 videos, 100 epochs, base learning rate 3e-4. The released weights are epoch 50 of this schedule.
-    Hardware and hours are not published; unmeasured here.
-    """
-    return PretrainRecipe(
-        model=AutoencoderConfig(),
-        data=DataConfig(crop="voxceleb2"),
-        augment=AugmentConfig(multi_scale=(1.0, 0.875, 0.75, 0.66), flip=0.0),
-        optim=OptimConfig(
-            epochs=100, warmup_epochs=5.0, batch_size=128, base_lr=3e-4, final_lr=1e-5, betas=(0.9, 0.95)
-        ),
-    )
-
-
-def paper_dfew() -> FinetuneRecipe:
-    """Fine-tuning on one fold of DFEW (paper section 4.1); published: UAR 63.41, WAR 74.43, mean of five folds.
-
-    Start from pre-trained weights with ``--init``. Hours unmeasured here.
-    """
-    return FinetuneRecipe(
-        model=ClassifierConfig(encoder=LGIFormerConfig(drop_path=0.1)),
-        data=DataConfig(crop="centre"),
-        augment=AugmentConfig(resized_crop=(0.08, 1.0), rand_augment=(4, 7.0), erasing=0.25, mixup=0.8, cutmix=1.0),
-        optim=OptimConfig(epochs=100, warmup_epochs=5.0, base_lr=1e-3, final_lr=1e-6, layer_decay=0.75),
-    )
-
-
-def _demo_encoder() -> LGIFormerConfig:
-    return LGIFormerConfig(image_size=128, embed_dim=192, depth=6, num_heads=6, region_size=(2, 4, 8))
-
-
-def demo_pretrain() -> PretrainRecipe:
-    """Pre-training of the small default model (4.7 M parameters) on clips of the synthetic laboratory.
-
-    4-frame clips and mask ratio 0.75: steps are cheap, and a tenth of 64 patches would leave too little to see.
-    """
-    return PretrainRecipe(
-        model=AutoencoderConfig(
-            encoder=_demo_encoder(), decoder=DecoderConfig(embed_dim=96, depth=2, num_heads=3), mask_ratio=0.75
-        ),
-        augment=AugmentConfig(affine=(5.0, 0.05, 0.08)),
-        optim=OptimConfig(
-            epochs=12, warmup_epochs=1.0, batch_size=64, base_lr=4e-3, final_lr=1e-5, betas=(0.9, 0.95), clip_grad=1.0
-        ),
-        frames=4,
-    )
-
-
-def demo_finetune_short() -> FinetuneRecipe:
-    """Fine-tuning of the small default model on 4-frame clips; start from ``demo_pretrain`` with ``--init``.
-
-    Three epochs gave a validation UAR of 28 %; an earlier try with equal learning rates in all layers, half the peak
-    rate and brightness jitter gave 21 %. Which of the three made the difference was not measured.
-    """
-    return FinetuneRecipe(
-        model=ClassifierConfig(encoder=_demo_encoder()),
-        augment=AugmentConfig(affine=(5.0, 0.05, 0.08)),
-        optim=OptimConfig(epochs=16, warmup_epochs=1.0, batch_size=64, base_lr=8e-3, layer_decay=0.6, clip_grad=1.0),
-        frames=4,
-        label_smoothing=0.05,
-    )
-
-
-def demo_finetune() -> FinetuneRecipe:
-    """Last stage of the small default model, on 16-frame clips; start from ``demo_finetune_short`` with ``--init``."""
-    return FinetuneRecipe(
-        model=ClassifierConfig(encoder=_demo_encoder()),
-        augment=AugmentConfig(affine=(5.0, 0.05, 0.08), jitter=0.1),
-        optim=OptimConfig(epochs=2, warmup_epochs=0.2, batch_size=32, base_lr=4e-3, layer_decay=0.75, clip_grad=1.0),
-        label_smoothing=0.05,
-    )
-
-
-PRETRAIN_RECIPES: dict[str, Callable[[], PretrainRecipe]] = {
-    "demo_pretrain": demo_pretrain,
-    "paper_pretrain": paper_pretrain,
-}
-
-FINETUNE_RECIPES: dict[str, Callable[[], FinetuneRecipe]] = {
-    "demo_finetune": demo_finetune,
-    "demo_finetune_short": demo_finetune_short,
-    "paper_dfew": paper_dfew,
-}

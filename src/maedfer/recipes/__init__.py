@@ -1,0 +1,48 @@
+"""Complete runs by name: a function returns every setting; its docstring gives hardware, hours, score and source.
+
+Any field can be overridden on the command line (``maedfer finetune demo_finetune --optim.epochs 3``).
+"""
+
+from collections.abc import Callable
+
+from maedfer.recipes.demo import demo_finetune, demo_finetune_short, demo_pretrain
+from maedfer.recipes.paper import paper_dfew, paper_pretrain
+from maedfer.recipes.settings import (
+    AdaptConfig,
+    AugmentConfig,
+    ComputeConfig,
+    DataConfig,
+    FinetuneRecipe,
+    ImbalanceConfig,
+    OptimConfig,
+    PretrainRecipe,
+)
+
+__all__ = [
+    "FINETUNE_RECIPES",
+    "PRETRAIN_RECIPES",
+    "AdaptConfig",
+    "AugmentConfig",
+    "ComputeConfig",
+    "DataConfig",
+    "FinetuneRecipe",
+    "ImbalanceConfig",
+    "OptimConfig",
+    "PretrainRecipe",
+    "demo_finetune",
+    "demo_finetune_short",
+    "demo_pretrain",
+    "paper_dfew",
+    "paper_pretrain",
+]
+
+PRETRAIN_RECIPES: dict[str, Callable[[], PretrainRecipe]] = {
+    "demo_pretrain": demo_pretrain,
+    "paper_pretrain": paper_pretrain,
+}
+
+FINETUNE_RECIPES: dict[str, Callable[[], FinetuneRecipe]] = {
+    "demo_finetune": demo_finetune,
+    "demo_finetune_short": demo_finetune_short,
+    "paper_dfew": paper_dfew,
+}
