@@ -52,6 +52,11 @@ _SPELLINGS = {
     "surprised": "surprise",
     "fearful": "fear",
     "disgusted": "disgust",
+    "calmness": "calm",
+    "contemptuous": "contempt",
+    "anxious": "anxiety",
+    "helpless": "helplessness",
+    "disappointed": "disappointment",
 }
 
 LABEL_SETS = {

@@ -1,12 +1,20 @@
+from fractions import Fraction
+
+import av
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from maedfer.data.clip_frames import frame_choice, span_choice
 from maedfer.data.crops import CroppedClips
-from maedfer.data.dataset import CachedDataset, DecodedDataset, frame_choice, span_choice
+from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.data.manifest import ClipEntry
 from maedfer.errors import DecodeError
+from maedfer.video.container import Clock
+from maedfer.video.decode import read_frames
 from maedfer.video.encode import write_video
+from maedfer.video.frames_at import opened_grid
 
 
 @pytest.mark.parametrize(("available", "wanted"), [(16, 4), (16, 16), (16, 2), (17, 4), (5, 5)])
@@ -79,3 +87,139 @@ def test_voxceleb2_crop_refuses_another_size(tmp_path):
     data = DecodedDataset((entry,), None, frames=4, size=160, crop="voxceleb2", sampling="span", train=False)
     with pytest.raises(DecodeError, match="224x224"):
         data[0]
+
+
+def drawn(index, size=64):
+    """A frame unlike its neighbours."""
+    image = np.full((size, size, 3), 40 + index % 7 * 20, np.uint8)
+    cv2.circle(image, (8 + index * 3 % (size - 16), 8 + index * 5 % (size - 16)), 7, (250, 10 * index % 255, 30), -1)
+    return image
+
+
+def encoded(path, times, options, codec="libx264"):
+    """A video with pictures at given times (in 1/600 s)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 600)
+        for index, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(drawn(index), format="rgb24")
+            frame.pts, frame.time_base = int(time), Fraction(1, 600)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def uneven(count):
+    return np.cumsum(np.random.default_rng(3).integers(8, 60, count))
+
+
+VIDEOS = {
+    "one group, B-frames": ("a.mp4", np.arange(110) * 24, {"bf": "3"}),
+    "short groups": ("a.mp4", np.arange(110) * 24, {"g": "7", "bf": "2"}),
+    "odd groups, pyramid": ("a.mkv", np.arange(110) * 24, {"g": "23", "bf": "5", "b-pyramid": "normal", "refs": "4"}),
+    "open groups": ("a.mp4", np.arange(110) * 24, {"g": "9", "x264-params": "open-gop=1:bframes=3"}),
+    "60 a second": ("a.mp4", np.arange(260) * 10, {"g": "30"}),
+    "10 a second": ("a.mp4", np.arange(50) * 60, {"g": "11"}),
+    "a varying rate": ("a.mp4", uneven(130), {"g": "16", "bf": "3"}),
+    "a late start": ("a.mp4", 700 + np.arange(110) * 24, {"g": "20"}),
+    "transport stream": ("a.ts", np.arange(110) * 24, {"g": "13", "bf": "3"}),
+    "every picture a key": ("a.mp4", np.arange(110) * 24, {"g": "1"}),
+}
+
+
+@pytest.mark.parametrize("kind", VIDEOS)
+def test_chosen_frames_are_those_of_a_whole_decode(tmp_path, kind):
+    name, times, options = VIDEOS[kind]
+    path = encoded(tmp_path / name, times, options)
+    whole = [frame.image for frame in read_frames(path, rate=25.0)]
+    assert len(whole) > 90
+    for start in (0, 1, 22, 47, 63, 80, len(whole) - 1):
+        wanted = [start + 3 * step for step in range(16)]
+        with opened_grid(path, 25.0) as video:
+            found = video.at(wanted, lambda image: image)
+        expected = [whole[min(index, len(whole) - 1)] for index in wanted]
+        assert [np.array_equal(a, b) for a, b in zip(found, expected, strict=True)] == [True] * 16
+        assert (video.last is None) == (wanted[-1] < len(whole))
+    with opened_grid(path, 25.0) as video:
+        assert video.at([len(whole) + 1], lambda image: image) == []
+
+
+def test_pictures_that_are_not_shown_are_not_decoded(tmp_path, monkeypatch):
+    path = encoded(tmp_path / "a.mp4", np.arange(100) * 24, {"bf": "3", "b-pyramid": "none", "b_strategy": "0"})
+    seen, tick = [], Clock.tick
+    monkeypatch.setattr(Clock, "tick", lambda clock, stamp: seen.append(stamp) or tick(clock, stamp))
+    with opened_grid(path, 25.0) as video:
+        video.at([60, 64, 68], lambda image: image)
+    assert len(seen) < 45  # of 69 up to the last one
+
+
+def test_of_a_folder_only_the_chosen_images_are_read(tmp_path, monkeypatch):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index in range(90):
+        cv2.imwrite(str(folder / f"f{index}.png"), drawn(index)[..., ::-1])
+    (folder / "f30.png").write_bytes(b"broken")
+    for fps in (25.0, 30.0, 10.0):
+        whole = [frame.image for frame in read_frames(folder, rate=25.0, folder_fps=fps)]
+        for start in (0, 26, 40):
+            wanted = [start + 4 * step for step in range(16)]
+            with opened_grid(folder, 25.0, folder_fps=fps) as video:
+                found = video.at(wanted, lambda image: image)
+            assert all(np.array_equal(a, whole[min(i, len(whole) - 1)]) for i, a in zip(wanted, found, strict=True))
+    read = []
+    original = cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: read.append(1) or original(*given))
+    entry = ClipEntry(0, "frames", folder, "happy", "s", "train", fps=25.0)
+    data = DecodedDataset((entry,), [0], frames=16, size=32, crop="centre", sampling="span", train=True)
+    assert data[0].clip.shape == (3, 16, 32, 32)
+    assert 0 < len(read) <= 17
+
+
+def test_repeats_are_what_single_visits_give_and_differ(tmp_path):
+    path = encoded(tmp_path / "a.mp4", np.arange(150) * 24, {"g": "40"})
+    entry = ClipEntry(7, "a", path, "", "", "train")
+    data = DecodedDataset((entry,), None, frames=16, size=64, crop="centre", sampling="span", train=True, seed=5)
+    together = data.clips(0, 2, (0, 1, 2))
+    alone = [data.clips(0, 2, (repeat,))[0] for repeat in range(3)]
+    assert all(torch.equal(a.clip, b.clip) for a, b in zip(together, alone, strict=True))
+    assert not torch.equal(together[0].clip, together[1].clip)
+    assert not torch.equal(together[0].clip, data.clips(0, 3, (0,))[0].clip)
+    assert [sample.row for sample in together] == [7, 7, 7]
+
+
+def test_a_container_that_promises_too_much_is_read_from_the_start(tmp_path, monkeypatch):
+    path = encoded(tmp_path / "a.mp4", np.arange(70) * 24, {})
+    monkeypatch.setattr("maedfer.video.frames_at.duration_of", lambda *_: 400.0)
+    entry = ClipEntry(0, "a", path, "", "", "train")
+    data = DecodedDataset((entry,), None, frames=16, size=64, crop="centre", sampling="span", train=True)
+    first = drawn(0).astype(int)
+    clip = data[0].clip[:, 0].permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(clip - first).mean() < 8
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 40])
+def test_what_is_no_video_is_named(tmp_path, content):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    entry = ClipEntry(0, "some/clip.mp4", path, "", "", "train")
+    data = DecodedDataset((entry,), None, frames=4, size=32, crop="centre", sampling="span", train=True)
+    with pytest.raises(DecodeError, match=r"some/clip\.mp4"):
+        data[0]
+
+
+def test_a_cut_off_video_gives_what_there_is(tmp_path):
+    path = encoded(tmp_path / "a.ts", np.arange(100) * 24, {"g": "10"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    entry = ClipEntry(0, "a", path, "", "", "train")
+    data = DecodedDataset((entry,), None, frames=16, size=32, crop="centre", sampling="span", train=True)
+    assert data[0].clip.shape == (3, 16, 32, 32)
+
+
+def test_a_broken_crop_is_named_when_it_is_asked_for():
+    crops = CroppedClips(np.zeros((2, 3, 4, 8, 8), np.uint8), np.array([1.0, -1.0]), {1: "b.mp4: no pictures"})
+    data = CachedDataset(crops, [0, 1], None, 4, train=True)
+    assert data[0].row == 0
+    with pytest.raises(DecodeError, match=r"b\.mp4"):
+        data[1]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from maedfer.errors import ConfigError, DecodeError
-from maedfer.video.container import _Clock
+from maedfer.video.container import Clock
 from maedfer.video.decode import probe, read_frames, sample_by_time
+from maedfer.video.frames_at import opened_grid
 
 RATE = 6.25
 
@@ -76,7 +77,7 @@ def test_first_frame_is_time_zero_when_stamps_start_late_or_below_zero(tmp_path:
 
 
 def test_clock_survives_missing_doubled_and_jumping_stamps():
-    clock = _Clock(0.04)
+    clock = Clock(0.04)
     stamps = [None, 9.04, 9.04, 9.16, 1e6, 1e6 + 0.04, 2.0, 2.04]
     times = [clock.tick(stamp) for stamp in stamps]
     assert times == pytest.approx([0, 0.04, 0.08, 0.16, 0.2, 0.24, 0.28, 0.32])
@@ -91,6 +92,22 @@ def test_rotation_metadata_is_applied(tmp_path: Path, make_video, counterclockwi
     assert info.rotation == clockwise
     assert (info.height, info.width) == expected.shape[:2] == frame.image.shape[:2]
     assert np.abs(frame.image.astype(int) - expected).mean() < 12
+
+
+@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_a_photograph_is_turned_as_it_says(tmp_path: Path, orientation, quarters):
+    jpeg = cv2.imencode(".jpg", corner_image())[1].tobytes()
+    entry = (0x0112).to_bytes(2, "big") + (3).to_bytes(2, "big") + (1).to_bytes(4, "big")
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + entry + orientation.to_bytes(2, "big") + bytes(6)
+    data = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").write_bytes(data)
+    expected = np.rot90(corner_image(), quarters)
+    with opened_grid(tmp_path / "a", 25.0) as grid:
+        chosen = grid.at([0], lambda image: image)[0]
+    for image in (next(read_frames(tmp_path / "a" / "1.jpg")).image, chosen):
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(int) - expected).mean() < 12
 
 
 def test_pixels_become_square(tmp_path: Path, make_video, numbered):

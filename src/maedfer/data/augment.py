@@ -1,109 +1,133 @@
 """Random changes of training clips, in batches, on the training device; all frames of a clip are changed alike.
 
-Every draw comes from torch's global generator: the training loop seeds it at each step from (seed, step), which makes a
-resumed run equal to one that was not stopped.
+Every draw comes from torch's global generator, on the CPU and for the whole global batch: the training loop seeds it at
+each step from (seed, step), which makes a resumed run equal to one that was not stopped, and a run of many processes
+equal to a run of one.
 """
 
-from typing import Any
-
 import torch
-from einops import rearrange
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Float64, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from maedfer.data.rand_augment import rand_augment
+from maedfer.data.clip_geometry import (
+    TRIES,
+    affine_matrices,
+    corner_boxes,
+    drawn_box,
+    mirror_matrices,
+    view_matrices,
+    whole_boxes,
+)
+from maedfer.data.colour_changes import jitter
+from maedfer.data.erasing import erase_boxes
+from maedfer.data.rand_augment import FILL, draw_changes
+from maedfer.data.warp_clips import warp_clips
+from maedfer.models.draws import BatchShare
 from maedfer.recipes import AugmentConfig
 
 __all__ = ["Augment", "mix_clips", "smooth_targets"]
+
+_CROP_ASPECT = (3 / 4, 4 / 3)
+_ALONE = BatchShare()
 
 
 class Augment:
     """The random changes of one recipe.
 
+    All that moves pixels (crop, turn, mirror, RandAugment's moves) is one matrix a clip and one resampling; then
+    RandAugment's changes of colour, jitter and erasing, on bytes; at last the bytes become floats.
+
     Args:
         config: which changes, how strong.
-        size: side of the pictures that the model reads, in pixels.
+        size: side H of the pictures that the model reads, in pixels.
     """
 
     def __init__(self, config: AugmentConfig, size: int) -> None:
         self.config = config
         self.size = size
-        self._changes = _kornia_changes(config, size)
 
-    def __call__(self, clips: UInt8[Tensor, "B 3 T S S"]) -> Float[Tensor, "B 3 T H H"]:
-        """Changed clips, values 0..1."""
-        pixels = self._multi_scale(clips) if self.config.multi_scale else clips.float() / 255
-        if self.config.flip:
-            mirror = torch.rand(len(pixels)) < self.config.flip
-            pixels[mirror] = pixels[mirror].flip(-1)
-        pixels = rearrange(pixels, "b c t h w -> b t c h w")
-        if self.config.rand_augment is not None:
-            operations, magnitude = self.config.rand_augment
-            pixels = torch.stack([rand_augment(clip, operations, magnitude) for clip in pixels])
-        if self._changes is not None:
-            pixels = self._changes(pixels)
-        return rearrange(pixels, "b t c h w -> b c t h w").clamp(0, 1)
+    def __call__(self, clips: UInt8[Tensor, "B 3 T S S"], share: BatchShare = _ALONE) -> Float32[Tensor, "B 3 T H H"]:
+        """Changed clips, values 0..1.
 
-    def _multi_scale(self, clips: UInt8[Tensor, "B 3 T S S"]) -> Float[Tensor, "B 3 T H H"]:
-        whole = clips.shape[-1]
-        views = []
-        for clip in clips:
-            side = round(whole * self.config.multi_scale[int(torch.randint(len(self.config.multi_scale), ()))])
-            free = whole - side
-            corners = ((0, 0), (0, free), (free, 0), (free, free), (free // 2, free // 2))
-            top, left = corners[int(torch.randint(5, ()))]
-            view = rearrange(clip[..., top : top + side, left : left + side].float() / 255, "c t h w -> t c h w")
-            view = F.interpolate(view, (self.size, self.size), mode="bilinear", antialias=side > self.size)
-            views.append(rearrange(view, "t c h w -> c t h w"))
-        return torch.stack(views)
+        Args:
+            clips: the clips of this process, on any device; not changed.
+            share: which part of the global batch they are; all processes hold as many.
+        """
+        config = self.config
+        batch, side = len(clips), clips.shape[-1]
+        changes = None if config.rand_augment is None else draw_changes(batch, *config.rand_augment, share)
+        matrices = self._views(batch, side, share)
+        if changes is not None:
+            matrices = changes.matrices(side) @ matrices
+        pixels = warp_clips(clips, matrices, self.size, None if changes is None else FILL)
+        if changes is not None:
+            pixels = changes.recolour(pixels)
+        if config.jitter:
+            signed = (2 * share.uniform(batch, 2) - 1).to(clips.device) * config.jitter
+            pixels = jitter(pixels, 1 + signed[:, 0], signed[:, 1])
+        if config.erasing:
+            pixels = erase_boxes(pixels, config.erasing, share)
+        return pixels.float().div_(255)
+
+    def _views(self, batch: int, side: int, share: BatchShare) -> Float64[Tensor, "B 3 3"]:
+        config, size = self.config, self.size
+        boxes = whole_boxes(batch, side)
+        if config.multi_scale:
+            boxes = corner_boxes(share.uniform(batch, 2), side, config.multi_scale)
+        if config.resized_crop is not None:
+            boxes, _ = drawn_box(share.uniform(batch, TRIES + 1, 2), boxes, config.resized_crop, _CROP_ASPECT)
+        matrices = view_matrices(boxes, size)
+        if config.affine is not None:
+            matrices = matrices @ affine_matrices(share.uniform(batch, 4), size, config.affine)
+        if config.flip:
+            matrices = matrices @ mirror_matrices(share.uniform(batch) < config.flip, size)
+        return matrices
 
 
 def mix_clips(
-    clips: Float[Tensor, "B 3 T H W"], targets: Float[Tensor, "B classes"], config: AugmentConfig
+    clips: Float[Tensor, "B 3 T H W"],
+    targets: Float[Tensor, "B classes"],
+    config: AugmentConfig,
+    share: BatchShare = _ALONE,
 ) -> tuple[Float[Tensor, "B 3 T H W"], Float[Tensor, "B classes"]]:
-    """Mixup or cutmix with the batch in reverse order (Zhang et al. 2018; Yun et al. 2019), one draw a batch.
+    """Mixup or cutmix of neighbours (Zhang et al. 2018; Yun et al. 2019), one draw a batch, the same in all processes.
 
-    Kornia's versions draw the share uniformly; the paper's recipe draws it from a Beta distribution.
+    Clips 0 and 1, 2 and 3, ... are mixed with each other; a last odd clip stays as it is. The published code mixes the
+    batch with its reverse; batches are in random order, so both pair strangers. With neighbours no pair lies across
+    two processes as long as each holds an even number of clips; with an odd number each process keeps one clip
+    unmixed, where one process alone would pair them. Kornia's versions draw the part of each clip uniformly; the
+    paper's recipe draws it from a Beta distribution.
+
+    Args:
+        clips: of this process.
+        targets: a distribution over the classes for each.
+        config: ``mixup`` and ``cutmix``; with neither all is returned as it came.
+        share: which part of the global batch they are. The draws do not depend on it.
     """
     if not config.mixup and not config.cutmix:
         return clips, targets
     use_cutmix = bool(config.cutmix) and (not config.mixup or float(torch.rand(())) < 0.5)
     concentration = config.cutmix if use_cutmix else config.mixup
-    share = float(torch.distributions.Beta(concentration, concentration).sample())
-    other = clips.flip(0)
+    kept = float(torch.distributions.Beta(concentration, concentration).sample())
+    partners = torch.arange(len(clips)) ^ 1
+    partners[partners == len(clips)] -= 1
+    partners = partners.to(clips.device)
     if use_cutmix:
         height, width = clips.shape[-2:]
-        cut_h, cut_w = int(height * (1 - share) ** 0.5), int(width * (1 - share) ** 0.5)
+        cut_h, cut_w = int(height * (1 - kept) ** 0.5), int(width * (1 - kept) ** 0.5)
         top = int(torch.randint(height - cut_h + 1, ()))
         left = int(torch.randint(width - cut_w + 1, ()))
         mixed = clips.clone()
-        mixed[..., top : top + cut_h, left : left + cut_w] = other[..., top : top + cut_h, left : left + cut_w]
-        share = 1 - cut_h * cut_w / (height * width)
+        mixed[..., top : top + cut_h, left : left + cut_w] = clips[
+            partners, :, :, top : top + cut_h, left : left + cut_w
+        ]
+        kept = 1 - cut_h * cut_w / (height * width)
     else:
-        mixed = share * clips + (1 - share) * other
-    return mixed, share * targets + (1 - share) * targets.flip(0)
+        mixed = torch.lerp(clips.index_select(0, partners), clips, kept)
+    return mixed, torch.lerp(targets[partners], targets, kept)
 
 
 def smooth_targets(targets: Int[Tensor, " B"], num_classes: int, smoothing: float) -> Float[Tensor, "B classes"]:
     """One-hot rows with ``smoothing`` of the mass spread evenly over all classes."""
     return F.one_hot(targets, num_classes) * (1 - smoothing) + smoothing / num_classes
-
-
-def _kornia_changes(config: AugmentConfig, size: int) -> Any | None:
-    import kornia.augmentation as changes
-
-    chain: list[Any] = []
-    if config.resized_crop is not None:
-        chain.append(changes.RandomResizedCrop((size, size), scale=config.resized_crop, ratio=(3 / 4, 4 / 3)))
-    if config.affine is not None:
-        degrees, shift, zoom = config.affine
-        scale = (1 - zoom, 1 + zoom)
-        chain.append(changes.RandomAffine(degrees, (shift, shift), scale, p=1.0, padding_mode="reflection"))
-    if config.jitter:
-        low, high = 1 - config.jitter, 1 + config.jitter
-        chain.append(changes.RandomContrast((low, high), p=1.0))
-        chain.append(changes.RandomBrightness((low, high), p=1.0))
-    if config.erasing:
-        chain.append(changes.RandomErasing(p=config.erasing, scale=(0.02, 1 / 3), ratio=(0.3, 3.3)))
-    return changes.VideoSequential(*chain, data_format="BTCHW", same_on_frame=True) if chain else None

@@ -1,8 +1,8 @@
 """Samples for training and evaluation: uint8 clips with their class index and row number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,16 +10,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from maedfer.data.clip_frames import FOLDER_FPS, RATE, SPAN, crop_square, frame_choice, span_choice, stack_frames
 from maedfer.data.crops import CroppedClips
 from maedfer.data.manifest import ClipEntry
 from maedfer.errors import DecodeError
-from maedfer.video.align import middle_square
-from maedfer.video.decode import probe, read_frames
+from maedfer.video.decode import read_frames
+from maedfer.video.frames_at import Grid, opened_grid
 
-__all__ = ["CachedDataset", "DecodedDataset", "Sample", "frame_choice", "span_choice"]
-
-_RATE = 25.0  # instants a second at which a clip is looked at; the paper's source videos are 25 fps
-_SPAN = 64  # source frames that a clip is spread over (method section 6: 16 frames, every 4th)
+__all__ = ["CachedDataset", "ClipDataset", "DecodedDataset", "Sample"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,31 @@ class Sample:
     Attributes:
         clip: RGB, 0..255.
         target: class index; -1 when unlabelled.
-        row: position in the whole manifest.
+        row: position in the whole manifest of the clip that was read.
+        broken: why the clips that should have been here could not be read, each with its name; this one stands in.
     """
 
     clip: UInt8[Tensor, "3 T S S"]
     target: int
     row: int
+    broken: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ClipDataset(Protocol):
+    """Clips by position, drawn anew for each epoch and repeat."""
+
+    def __len__(self) -> int:
+        """Number of videos."""
+
+    def clips(self, item: int, epoch: int, repeats: Sequence[int]) -> list[Sample]:
+        """One clip for each of ``repeats`` of one video, which is read once; raises DecodeError, naming the clip."""
 
 
 class CachedDataset(Dataset[Sample]):
     """Clips from a crop cache; fewer frames than were cached are spread over the whole span with a random start.
 
-    The draw depends on (seed, epoch, row) alone, so it is the same whatever process or order asks.
+    The draw depends on (seed, epoch, row, repeat) alone, so it is the same whatever process or order asks.
     """
 
     def __init__(
@@ -65,16 +76,32 @@ class CachedDataset(Dataset[Sample]):
         return len(self.rows)
 
     def __getitem__(self, item: int) -> Sample:
+        return self.clips(item, self.epoch, (0,))[0]
+
+    def clips(self, item: int, epoch: int, repeats: Sequence[int]) -> list[Sample]:
+        """One clip for each of ``repeats``.
+
+        Raises:
+            DecodeError: the clip could not be read when the crops were made.
+        """
         row = self.rows[item]
-        pixels = self.crops.pixels[row]
-        if self.frames != pixels.shape[1]:
-            rng = np.random.default_rng((self.seed, self.epoch, row)) if self.train else None
-            pixels = pixels[:, frame_choice(pixels.shape[1], self.frames, rng)]
-        return Sample(torch.from_numpy(np.array(pixels)), -1 if self.targets is None else self.targets[item], row)
+        pixels = self.crops.clip(row)
+        target = -1 if self.targets is None else self.targets[item]
+        samples = []
+        for repeat in repeats:
+            chosen = pixels
+            if self.frames != pixels.shape[1]:
+                rng = np.random.default_rng((self.seed, epoch, row, repeat)) if self.train else None
+                chosen = pixels[:, frame_choice(pixels.shape[1], self.frames, rng)]
+            samples.append(Sample(torch.from_numpy(np.array(chosen)), target, row))
+        return samples
 
 
 class DecodedDataset(Dataset[Sample]):
     """Clips decoded anew at every visit: videos that are face crops already, resized to ``size``.
+
+    A visit opens the file once and decodes from the key frame before the first chosen frame to the last one; only the
+    chosen frames become RGB, are cropped and resized. The draw depends on (seed, epoch, row, repeat) alone.
 
     Args:
         entries: the rows.
@@ -104,7 +131,7 @@ class DecodedDataset(Dataset[Sample]):
         self.frames = frames
         self.size = size
         self.crop = crop
-        self.stride = max(1, _SPAN // frames) if sampling == "span" else 1
+        self.stride = max(1, SPAN // frames) if sampling == "span" else 1
         self.train = train
         self.seed = seed
         self.epoch = 0
@@ -113,65 +140,56 @@ class DecodedDataset(Dataset[Sample]):
         return len(self.entries)
 
     def __getitem__(self, item: int) -> Sample:
+        return self.clips(item, self.epoch, (0,))[0]
+
+    def clips(self, item: int, epoch: int, repeats: Sequence[int]) -> list[Sample]:
+        """One clip for each of ``repeats``; their frames are decoded together.
+
+        Raises:
+            DecodeError: the video cannot be read; it is named.
+        """
         entry = self.entries[item]
-        rng = np.random.default_rng((self.seed, self.epoch, entry.row)) if self.train else None
+        draws = [np.random.default_rng((self.seed, epoch, entry.row, r)) if self.train else None for r in repeats]
         try:
-            frames = self._window(entry.path, rng)
+            found = self._frames(entry, draws)
         except DecodeError as error:
             raise DecodeError(f"{entry.clip_id}: {error}") from error
-        chosen = [min(index, len(frames) - 1) for index in range(0, self.frames * self.stride, self.stride)]
-        clip = np.stack([frames[index] for index in chosen])
-        tensor = torch.from_numpy(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
-        return Sample(tensor, -1 if self.targets is None else self.targets[item], entry.row)
+        target = -1 if self.targets is None else self.targets[item]
+        return [Sample(stack_frames(frames), target, entry.row) for frames in found]
 
-    def _window(self, path: Path, rng: np.random.Generator | None) -> list[UInt8[np.ndarray, "S S 3"]]:
-        """All source frames of one window; no more of the video than that is in memory."""
-        duration_s = probe(path).duration_s
-        if duration_s is None:  # only decoding tells
-            available = sum(1 for _ in read_frames(path, rate=_RATE))
-        else:
-            available = max(1, round(duration_s * _RATE))
-        start = span_choice(available, self.frames, self.stride, rng)[0]
-        frames = self._read(path, start)
-        if not frames and start:  # the container promised more than the file holds
-            frames = self._read(path, 0)
-        if not frames:
+    def _frames(
+        self, entry: ClipEntry, draws: list[np.random.Generator | None]
+    ) -> list[list[UInt8[np.ndarray, "S S 3"]]]:
+        """The frames of each draw; no more of the video than these is in memory."""
+        with opened_grid(entry.path, RATE, folder_fps=entry.fps or FOLDER_FPS) as video:
+            available = _available(entry, video.duration_s)
+            starts = [span_choice(available, self.frames, self.stride, rng)[0] for rng in draws]
+            found = self._read(video, starts)
+            last = video.last
+        if last is not None and any(start > last for start in starts):  # the container promised more than there is
+            starts = [start if start <= last else 0 for start in starts]
+            with opened_grid(entry.path, RATE, folder_fps=entry.fps or FOLDER_FPS) as video:
+                found = self._read(video, starts)
+        if not found:
             raise DecodeError("expected at least one picture, none could be decoded; check that the file plays")
-        return frames
+        return [[found[index] for index in self._span(start)] for start in starts]
 
-    def _read(self, path: Path, start: int) -> list[UInt8[np.ndarray, "S S 3"]]:
-        # Half an instant short of the span, so that rounding cannot add a frame.
-        end = start + self.frames * self.stride - 0.5
-        return [
-            self._square(frame.image)
-            for frame in read_frames(path, rate=_RATE, start_s=start / _RATE, end_s=end / _RATE)
-        ]
+    def _read(self, video: Grid, starts: list[int]) -> dict[int, UInt8[np.ndarray, "S S 3"]]:
+        wanted = sorted({index for start in starts for index in self._span(start)})
+        shorter = self.size if self.crop == "centre" else None
+        return dict(zip(wanted, video.at(wanted, self._square, shorter), strict=False))
+
+    def _span(self, start: int) -> list[int]:
+        return [start + self.stride * step for step in range(self.frames)]
 
     def _square(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "S S 3"]:
-        if self.crop == "centre":
-            return middle_square(image, self.size)
-        if image.shape[:2] != (224, 224):
-            height, width = image.shape[:2]
-            raise DecodeError(f"crop voxceleb2: expected 224x224 video, got {width}x{height}; use crop face")
-        return middle_square(image[0:160, 32:192], self.size)
+        return crop_square(image, self.crop, self.size)
 
 
-def frame_choice(available: int, wanted: int, rng: np.random.Generator | None) -> list[int]:
-    """Indices of ``wanted`` evenly spread frames of ``available``; the start is random (middle without ``rng``)."""
-    stride = available // wanted
-    last_start = available - stride * (wanted - 1) - 1
-    start = int(rng.integers(0, last_start + 1)) if rng is not None else last_start // 2
-    return [start + stride * step for step in range(wanted)]
-
-
-def span_choice(available: int, frames: int, stride: int, rng: np.random.Generator | None) -> list[int]:
-    """Frame indices of one training window (method section 6).
-
-    A random span of ``frames * stride`` source frames with ``frames`` of them spread over it; a shorter video: every
-    ``stride``-th frame from the start, then the last repeated.
-    """
-    span = frames * stride
-    if available < span:
-        return [min(index, available - 1) for index in range(0, span, stride)]
-    start = int(rng.integers(0, available - span + 1)) if rng is not None else (available - span) // 2
-    return [start + stride * step for step in range(frames)]
+def _available(entry: ClipEntry, duration_s: float | None) -> int:
+    """Instants of a video as its container, else its manifest says; else they are counted."""
+    if duration_s is None and entry.frames is not None and entry.fps is not None:
+        duration_s = entry.frames / entry.fps
+    if duration_s is None:
+        return max(1, sum(1 for _ in read_frames(entry.path, rate=RATE)))
+    return max(1, round(duration_s * RATE))

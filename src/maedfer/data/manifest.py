@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from maedfer.data.root import Root
 from maedfer.emotions import LabelSet, label_set
-from maedfer.errors import ManifestError
+from maedfer.errors import ConfigError, ManifestError
 from maedfer.output import write_text
 
 __all__ = ["COLUMNS", "ClipEntry", "Manifest", "carve_validation", "read_manifest", "write_manifest"]
@@ -31,7 +32,7 @@ _CROPS = ("face", "none", "")
 _MOST_FOLDS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipEntry:
     """One labelled (or unlabelled) clip.
 
@@ -102,7 +103,7 @@ class Manifest:
         """
         if fold not in self.folds():
             there = ", ".join(map(str, self.folds())) or "none"
-            raise ManifestError(f"{self.path}: expected fold {fold}, the file has {there}; choose one with --data.fold")
+            raise ManifestError(f"{self.path}: expected fold {fold}, the file has {there}; choose one of those")
         test = tuple(entry for entry in self.entries if entry.fold == fold)
         rest = tuple(entry for entry in self.entries if entry.fold is not None and entry.fold != fold)
         if not rest:
@@ -143,33 +144,39 @@ def read_manifest(path: Path, root: Path | None = None) -> Manifest:
         root: folder at which its paths start; ``None``: the manifest's own.
 
     Raises:
-        ManifestError: no such file, no ``path`` column, an unknown split, label sets mixed, or clips that are missing
-            (the first three are named) or lie outside the root.
+        ManifestError: no such file, no ``path`` column, an unknown split or label set, label sets mixed, or clips that
+            are missing (the first three are named) or lie outside the root.
     """
+    place, found, names = Root(root or path.parent), list[ClipEntry](), set[str]()
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or []
-            rows = list(reader)
+            if "path" not in columns:
+                raise ManifestError(f"{path}: expected a column 'path', got {', '.join(columns) or 'an empty file'}")
+            for number, row in enumerate(reader):  # a million of them: none is kept
+                found.append(_entry(path, place, number, row))
+                names.add((row.get("label_set") or "").strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(
             f"{path}: expected a CSV manifest of clips, got {error}; write one with maedfer prepare"
         ) from error
-    if "path" not in columns:
-        raise ManifestError(f"{path}: expected a column 'path', got {', '.join(columns) or 'an empty file'}")
-    if not rows:
+    if not found:
         raise ManifestError(f"{path}: expected at least one clip, got a header alone")
-    entries = tuple(_entry(path, root or path.parent, number, row) for number, row in enumerate(rows))
+    entries = tuple(found)
     missing = [entry.clip_id for entry in entries if not entry.path.exists()]
     if missing:
         raise ManifestError(
             f"{path}: {len(missing)} of {len(entries)} clips are missing below {root or path.parent}, first "
-            f"{', '.join(missing[:3])}; --data.root names another folder"
+            f"{', '.join(missing[:3])}; give the folder at which its paths start as root"
         )
-    names = {(row.get("label_set") or "").strip() for row in rows} - {""}
+    names -= {""}
     if len(names) > 1:
         raise ManifestError(f"{path}: expected one label set, got {', '.join(sorted(names))}")
-    return Manifest(path, label_set(names.pop()) if names else None, entries)
+    try:
+        return Manifest(path, label_set(names.pop()) if names else None, entries)
+    except ConfigError as error:
+        raise ManifestError(f"{path}: {error}; leave label_set empty for labels of your own") from error
 
 
 def write_manifest(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
@@ -208,15 +215,13 @@ def carve_validation(train: Manifest, share: float, seed: int) -> tuple[Manifest
     return Manifest(train.path, train.labels, outside), Manifest(train.path, train.labels, inside)
 
 
-def _entry(manifest: Path, root: Path, index: int, row: Mapping[str, str | None]) -> ClipEntry:
+def _entry(manifest: Path, root: Root, index: int, row: Mapping[str, str | None]) -> ClipEntry:
     where = f"{manifest}, line {index + 2}"  # the header is line 1
     value = {key: (row.get(key) or "").strip() for key in COLUMNS}
     if not value["path"]:
         raise ManifestError(f"{where}: expected a path, got an empty one")
-    root = root.resolve()
-    place = root / value["path"]
-    if not place.resolve().is_relative_to(root):
-        raise ManifestError(f"{where}: {value['path']} lies outside {root}; --data.root names another folder")
+    if not root.holds(value["path"]):
+        raise ManifestError(f"{where}: {value['path']} lies outside {root.path}; give another folder as root")
     for key, allowed in (("split", _SPLITS), ("crop", _CROPS)):
         if value[key] not in allowed:
             raise ManifestError(f"{where}: expected {key} {', '.join(filter(None, allowed))}, got {value[key]!r}")
@@ -224,7 +229,7 @@ def _entry(manifest: Path, root: Path, index: int, row: Mapping[str, str | None]
     return ClipEntry(
         row=index,
         clip_id=value["path"],
-        path=place,
+        path=root.path / value["path"],
         label=value["label"],
         subject=value["subject"],
         split=value["split"],

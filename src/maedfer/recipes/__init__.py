@@ -5,15 +5,22 @@ Any field can be overridden on the command line (``maedfer finetune demo_finetun
 
 from collections.abc import Callable
 
+from maedfer.recipes.adaptation import AdaptConfig, ImbalanceConfig
 from maedfer.recipes.demo import demo_finetune, demo_finetune_short, demo_pretrain
-from maedfer.recipes.paper import paper_dfew, paper_pretrain
+from maedfer.recipes.paper import (
+    paper_crema_d,
+    paper_dfew,
+    paper_enterface05,
+    paper_ferv39k,
+    paper_mafw,
+    paper_pretrain,
+    paper_ravdess,
+)
 from maedfer.recipes.settings import (
-    AdaptConfig,
     AugmentConfig,
     ComputeConfig,
     DataConfig,
     FinetuneRecipe,
-    ImbalanceConfig,
     OptimConfig,
     PretrainRecipe,
 )
@@ -32,8 +39,13 @@ __all__ = [
     "demo_finetune",
     "demo_finetune_short",
     "demo_pretrain",
+    "paper_crema_d",
     "paper_dfew",
+    "paper_enterface05",
+    "paper_ferv39k",
+    "paper_mafw",
     "paper_pretrain",
+    "paper_ravdess",
 ]
 
 PRETRAIN_RECIPES: dict[str, Callable[[], PretrainRecipe]] = {
@@ -44,5 +56,10 @@ PRETRAIN_RECIPES: dict[str, Callable[[], PretrainRecipe]] = {
 FINETUNE_RECIPES: dict[str, Callable[[], FinetuneRecipe]] = {
     "demo_finetune": demo_finetune,
     "demo_finetune_short": demo_finetune_short,
+    "paper_crema_d": paper_crema_d,
     "paper_dfew": paper_dfew,
+    "paper_enterface05": paper_enterface05,
+    "paper_ferv39k": paper_ferv39k,
+    "paper_mafw": paper_mafw,
+    "paper_ravdess": paper_ravdess,
 }

@@ -6,14 +6,13 @@ from typing import Literal
 
 from maedfer.config import AutoencoderConfig, ClassifierConfig
 from maedfer.errors import ConfigError
+from maedfer.recipes.adaptation import AdaptConfig, ImbalanceConfig
 
 __all__ = [
-    "AdaptConfig",
     "AugmentConfig",
     "ComputeConfig",
     "DataConfig",
     "FinetuneRecipe",
-    "ImbalanceConfig",
     "OptimConfig",
     "PretrainRecipe",
 ]
@@ -26,7 +25,8 @@ class DataConfig:
     Attributes:
         manifest: CSV of clips (see :mod:`maedfer.data.manifest`).
         root: folder at which the manifest's paths start; ``None``: the manifest's own.
-        shards: folder or address of shards written by ``maedfer pack``, instead of a manifest.
+        shards: folder or address of shards written by ``maedfer pack``, instead of a manifest; their clips were cropped
+            when they were packed.
         fold: the fold that is tested; the clips of all others are trained on. ``None``: the column ``split`` decides.
         crop: ``"face"``: detect, track and align the face, once, into a cache beside the manifest; ``"centre"``: the
             clips are face crops already: the middle square; ``"voxceleb2"``: rows 0..160 and columns 32..192 of the
@@ -34,10 +34,10 @@ class DataConfig:
         sampling: ``"span"``: frames evenly over a random 2.56 s (paper); ``"every"``: consecutive source frames
             (FERV39k's short clips).
         repeats: clips that are drawn from each decoded video (repeated augmentation, Hoffer et al. 2020); an epoch
-            visits every video that many times.
+            visits every video that many times. Face crops (``crop="face"``) are read anew for each.
         most_broken: clips that cannot be decoded and are replaced by their neighbours (counted and named) before a
             training run stops; evaluation never replaces one.
-        workers: processes that decode.
+        workers: processes that decode, on each process of a distributed run; 0: none beside the training itself.
 
     Raises:
         ConfigError: ``sampling`` is set for ``crop="face"``, which always reads the middle 2.56 s; both a manifest and
@@ -55,7 +55,7 @@ class DataConfig:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        if self.crop == "face" and self.sampling != "span":
+        if self.crop == "face" and self.sampling != "span" and self.shards is None:
             raise ConfigError(f"sampling {self.sampling}: only for clips that are crops already; use crop centre")
         if self.manifest is not None and self.shards is not None:
             raise ConfigError("data: expected a manifest or shards, got both; leave one out")
@@ -75,9 +75,12 @@ class AugmentConfig:
         flip: probability of a horizontal mirror image.
         jitter: strength of brightness and contrast changes; 0 for none.
         rand_augment: (operations, magnitude of 10), ``None`` for none.
-        erasing: probability of random erasing.
+        erasing: probability that a box of noise covers a part of the picture.
         mixup: Beta parameter of mixup, 0 for none.
         cutmix: Beta parameter of cutmix, 0 for none; with both, each batch uses one at random.
+
+    Raises:
+        ConfigError: a value is out of its range.
     """
 
     resized_crop: tuple[float, float] | None = None
@@ -90,6 +93,22 @@ class AugmentConfig:
     mixup: float = 0.0
     cutmix: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not all(0 <= value <= 1 for value in (self.flip, self.jitter, self.erasing)):
+            raise ConfigError("flip, jitter and erasing: expected 0 to 1")
+        if not all(0 < share <= 1 for share in self.multi_scale):
+            raise ConfigError(f"multi_scale: expected shares of the side, above 0 to 1, got {self.multi_scale}")
+        if self.resized_crop is not None and not 0 < self.resized_crop[0] <= self.resized_crop[1] <= 1:
+            raise ConfigError(f"resized_crop: expected (least, most) area, above 0 to 1, got {self.resized_crop}")
+        if self.affine is not None and not (min(self.affine) >= 0 and max(self.affine[1:]) < 1):
+            raise ConfigError(f"affine: expected (degrees, shift, zoom), the last two 0 up to 1, got {self.affine}")
+        if self.rand_augment is not None and not (self.rand_augment[0] >= 1 and 0 <= self.rand_augment[1] <= 10):
+            raise ConfigError(
+                f"rand_augment: expected (1 or more, 0 to 10), got {self.rand_augment}; (4, 7.0) is common"
+            )
+        if self.mixup < 0 or self.cutmix < 0:
+            raise ConfigError("mixup and cutmix: expected 0 (off) or a Beta parameter above it")
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
@@ -98,17 +117,20 @@ class OptimConfig:
     Attributes:
         epochs: passes over the training part.
         warmup_epochs: of them, the linear warm-up.
-        batch_size: clips per step and process.
-        accumulate: steps whose gradients are summed before an update.
+        batch_size: clips that a process computes together.
+        accumulate: batches of each process whose gradients are summed for one step. A step's clips and draws hang on
+            ``batch_size`` x ``accumulate`` x processes alone, and a run may be resumed with another division of it
+            (mixup and cutmix pair neighbours: keep ``batch_size`` even).
         base_lr: learning rate for a global batch of 256.
         final_lr: learning rate at the end, for a global batch of 256.
         betas: AdamW's.
         weight_decay: on matrices only.
         layer_decay: factor of the learning rate per layer towards the input (1 = none).
         clip_grad: largest gradient norm; ``None``: no clipping.
-        ema: decay of an exponential moving average of the weights, per update (0.999 is common); the averaged weights
+        ema: decay of an exponential moving average of the weights, per step (0.999 is common); the averaged weights
             are validated and published. ``None``: no average.
-        most_skipped: steps without a finite loss or gradient before the run stops and names their clips.
+        most_skipped: steps without a finite loss or gradient that are left out and counted; at the next one the run
+            stops and names its clips.
     """
 
     epochs: int = 100
@@ -139,9 +161,14 @@ class ComputeConfig:
 
     Attributes:
         precision: ``"no"`` is float32.
-        compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation).
+        compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation); not with
+            ``fsdp``.
         checkpoint_activations: compute the blocks' activations again in the backward pass: less memory, more time.
-        fsdp: shard weights, gradients and moments over the processes (FSDP2), for encoders that do not fit one device.
+        fsdp: shard weights, gradients and moments over the processes (FSDP2), for encoders that do not fit one device;
+            nothing is sharded by one process alone.
+
+    Raises:
+        ConfigError: both ``compile`` and ``fsdp``.
     """
 
     precision: Literal["no", "bf16", "fp16"] = "bf16"
@@ -149,51 +176,9 @@ class ComputeConfig:
     checkpoint_activations: bool = False
     fsdp: bool = False
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImbalanceConfig:
-    """What is done about classes of unequal size; the published recipe does nothing.
-
-    Attributes:
-        sampling: how often clips are visited: ``"natural"`` (each once an epoch), ``"square_root"`` (classes in
-            proportion to the square root of their size), ``"balanced"`` (all classes equally often).
-        class_weights: factor of each class in the loss: ``"none"``, ``"inverse"`` (1 / frequency) or ``"effective"``
-            (effective number of samples, Cui et al. 2019), scaled to mean 1 over the clips.
-        logit_adjustment: tau of the logit-adjusted loss (Menon et al. 2021): tau * log(class share) is added to the
-            logits in training; 0: off, 1 is the paper's value.
-    """
-
-    sampling: Literal["natural", "square_root", "balanced"] = "natural"
-    class_weights: Literal["none", "inverse", "effective"] = "none"
-    logit_adjustment: float = 0.0
-
     def __post_init__(self) -> None:
-        if not 0 <= self.logit_adjustment <= 10:
-            raise ConfigError(f"logit_adjustment: expected 0 to 10, got {self.logit_adjustment}; 1 is common")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdaptConfig:
-    """Which weights are trained.
-
-    Attributes:
-        train: ``"all"``, ``"head"`` (linear probe: last norm and head alone) or ``"lora"`` (low-rank additions to the
-            encoder's attention and MLP, Hu et al. 2022; merged into the weights at the end).
-        freeze_blocks: the embedding and this many first blocks are left as they are (with ``"all"`` and ``"lora"``).
-        lora_rank: rank of the additions.
-        lora_alpha: they are scaled by ``lora_alpha / lora_rank``.
-        lora_dropout: dropout before them.
-    """
-
-    train: Literal["all", "head", "lora"] = "all"
-    freeze_blocks: int = 0
-    lora_rank: int = 8
-    lora_alpha: float = 16.0
-    lora_dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.freeze_blocks < 0 or self.lora_rank < 1 or not 0 <= self.lora_dropout < 1:
-            raise ConfigError("freeze_blocks: expected 0 or more; lora_rank: 1 or more; lora_dropout: 0 up to 1")
+        if self.compile and self.fsdp:
+            raise ConfigError("compute: expected compile or fsdp, got both; leave compile out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +218,9 @@ class FinetuneRecipe:
         representative_layer: learning-rate layer of the representative tokens under ``layer_decay``: ``"first"``
             (ours) or ``"head"`` (the published code).
         checkpoint_minutes: time between resumable checkpoints.
+
+    Raises:
+        ConfigError: a share is out of its range, or more blocks are frozen than the encoder has (with LoRA: all).
     """
 
     model: ClassifierConfig = field(default_factory=ClassifierConfig)
@@ -251,3 +239,15 @@ class FinetuneRecipe:
     representative_layer: Literal["first", "head"] = "first"
     seed: int = 0
     checkpoint_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.label_smoothing < 1 and 0 <= self.validation_share < 1):
+            raise ConfigError(
+                f"label_smoothing and validation_share: expected 0 up to 1, got {self.label_smoothing} and "
+                f"{self.validation_share}"
+            )
+        depth, frozen = self.model.encoder.depth, self.adapt.freeze_blocks
+        if frozen > depth or (self.adapt.train == "lora" and frozen == depth):
+            raise ConfigError(
+                f"freeze_blocks: the encoder has {depth} blocks, got {frozen}; freeze fewer, or train the head alone"
+            )

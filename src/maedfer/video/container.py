@@ -12,7 +12,7 @@ from maedfer.video.picture import Picture
 from maedfer.video.source import shown
 from maedfer.video.types import VideoInfo
 
-__all__ = ["MAX_HOLD_S", "file_info", "file_pictures"]
+__all__ = ["MAX_HOLD_S", "Clock", "duration_of", "file_info", "file_pictures", "nominal_s_of", "pixel_aspect"]
 
 # A longer silence between two pictures is a jump of the clock (broadcast recordings, damage), not a still picture.
 MAX_HOLD_S = 3600.0
@@ -32,7 +32,7 @@ def file_info(source: Path | str) -> VideoInfo:
             source=shown(source),
             width=width,
             height=height,
-            duration_s=None if still else _duration(container, stream),
+            duration_s=None if still else duration_of(container, stream),
             frame_rate=None if still or not rate else float(rate),
             codec="images" if still else stream.codec_context.name,
             rotation=picture.rotation(),
@@ -51,7 +51,7 @@ def file_pictures(source: Path | str, start_s: float = 0.0) -> Iterator[Picture]
         yield from _pictures(source, found, start_s)
 
 
-class _Clock:
+class Clock:
     """Times that begin at 0 and always advance, from time stamps that may be missing, negative, doubled or jumping."""
 
     def __init__(self, nominal_s: float) -> None:
@@ -82,9 +82,9 @@ class _Clock:
 
 def _pictures(source: Path | str, found: Opened, start_s: float) -> Iterator[Picture]:
     container, stream = found
-    clock = _Clock(_nominal(stream))
+    clock = Clock(nominal_s_of(stream))
     reformatter = VideoReformatter()
-    aspect, origin = _pixel_aspect(stream), shown(source)
+    aspect, origin = pixel_aspect(stream), shown(source)
 
     def picture(raw: av.VideoFrame, time_s: float) -> Picture:
         length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else clock.nominal_s
@@ -147,12 +147,14 @@ def _stamp(frame: av.VideoFrame) -> float | None:
     return None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
 
 
-def _nominal(stream: av.VideoStream) -> float:
+def nominal_s_of(stream: av.VideoStream) -> float:
+    """Seconds between two pictures by the header; 0.04 where it says nothing, or something absurd."""
     rate = float(stream.average_rate or stream.guessed_rate or 25)
     return 1 / rate if 0.01 <= rate <= 1000 else 1 / 25
 
 
-def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+def duration_of(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """Seconds by the header, a claim; ``None`` when it does not say."""
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     else:
@@ -160,7 +162,7 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     return seconds if seconds > 0 else None
 
 
-def _pixel_aspect(stream: av.VideoStream) -> float:
+def pixel_aspect(stream: av.VideoStream) -> float:
     """Width of a pixel over its height; headers that say something absurd are taken as square."""
     value = float(stream.sample_aspect_ratio or 1)
     return value if 1 / 8 <= value <= 8 else 1.0

@@ -84,6 +84,7 @@ def write_timed(
     end_s: float | None = None,
     sound: Path | None = None,
     crf: int = 23,
+    key_every_s: float = 2.0,
 ) -> None:
     """Write frames at their own times as H.264 in mp4 (yuv420p), streaming, complete or not at all, with sound.
 
@@ -98,6 +99,7 @@ def write_timed(
         sound: video file whose default sound is carried over, so placed that 0 s is that file's first picture: copied
             where mp4 can hold it, else made AAC. ``None``, or a file without sound: none.
         crf: quality from 0 (lossless) to 51 (worst).
+        key_every_s: seconds from one key frame to the next: players and training loaders jump to them.
 
     Raises:
         ConfigError: ``rate`` or ``crf`` is out of range.
@@ -112,7 +114,7 @@ def write_timed(
             nullcontext() if sound is None else opened_sound(sound) as heard,
             av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container,
         ):
-            pictures = _pictures(path, container, _lasting(frames, 1 / rate, end_s), rate, crf, heard)
+            pictures = _pictures(path, container, _lasting(frames, 1 / rate, end_s), rate, crf, heard, key_every_s)
             for packet in pictures if heard is None else _interleaved(pictures, heard):
                 container.mux(packet)
 
@@ -158,12 +160,13 @@ def _pictures(
     rate: float,
     crf: int,
     sound: Sound | None,
+    key_every_s: float,
 ) -> Iterator[av.Packet]:
     size, durations = None, dict[int, int]()
     for start, duration, frame in frames:
         if size is None:
             size = frame.image.shape
-            stream = _stream(container, size, rate, crf)
+            stream = _stream(container, size, rate, crf, key_every_s)
             if sound is not None:
                 sound.join(container)
         if frame.image.shape != size:
@@ -178,14 +181,16 @@ def _pictures(
     yield from _timed(stream.encode(), durations)
 
 
-def _stream(container: av.container.OutputContainer, size: tuple[int, ...], rate: float, crf: int) -> av.VideoStream:
+def _stream(
+    container: av.container.OutputContainer, size: tuple[int, ...], rate: float, crf: int, key_every_s: float
+) -> av.VideoStream:
     options = {"crf": str(crf), **_OPTIONS}
     stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=options)
     stream.width, stream.height = size[1] + size[1] % 2, size[0] + size[0] % 2
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
     context.time_base = Fraction(1, _TICKS)
-    context.gop_size = max(1, min(250, round(2 * rate)))  # players jump to key frames: one every two seconds
+    context.gop_size = max(1, min(250, round(key_every_s * rate)))
     context.thread_count = min(4, os.cpu_count() or 1)
     context.colorspace, context.color_range = _MATRIX, ColorRange.MPEG
     return stream

@@ -76,10 +76,20 @@ class Picture:
         return width, height
 
 
+# Clockwise, by quarters.
+_TURNS: tuple[Int[np.ndarray, "2 2"], ...] = tuple(
+    np.array([[c, -s], [s, c]], dtype=np.int64) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))
+)
+
+
 def _orientation(raw: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
     """The display matrix's linear part as a signed permutation that maps (x, y) to shown (x, y), y downwards."""
-    data = raw.side_data.get(SideDataType.DISPLAYMATRIX)
     upright = np.eye(2, dtype=np.int64)
+    try:
+        data = raw.side_data.get(SideDataType.DISPLAYMATRIX)
+    except ValueError:  # PyAV has no name for what a photograph brings with it (EXIF), and tells the turn alone
+        quarters: int = round(-raw.rotation / 90)
+        return _TURNS[quarters % 4]
     if data is None or len(bytes(data)) < 36:
         return upright
     matrix = np.frombuffer(bytes(data)[:36], dtype="<i4").reshape(3, 3)[:2, :2].T.astype(np.int64)

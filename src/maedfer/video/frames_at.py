@@ -1,0 +1,230 @@
+"""Pictures at chosen instants of a regular grid, for training: nothing is decoded, read or converted without need.
+
+A training clip is sixteen pictures of a video that was seen a thousand times before. :func:`opened_grid` opens it once,
+starts at the key frame before the first instant, leaves out pictures that no other refers to and that are not shown at
+a chosen instant, and makes only the chosen ones RGB. Of a folder of frames only the chosen images are read. The
+pictures are those that :func:`~maedfer.video.decode.read_frames` gives at the same instants.
+"""
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from jaxtyping import UInt8
+
+from maedfer.video.container import MAX_HOLD_S, Clock, duration_of, file_pictures, nominal_s_of, pixel_aspect
+from maedfer.video.decode import sample_by_time
+from maedfer.video.folder_at import GridFolder
+from maedfer.video.opening import Opened, opened
+from maedfer.video.picture import Picture
+
+__all__ = ["Grid", "GridVideo", "opened_grid"]
+
+T = TypeVar("T")
+
+_EPSILON_S = 1e-3  # as in decode: a picture stamped so much late is still the one meant
+# Packets that are looked at before one is decoded: H.264 and HEVC show a picture at most 16 places later.
+_AHEAD = 20
+# Codecs whose decoder leaves out exactly the pictures that no other refers to.
+_SKIPPING = frozenset({"h264", "hevc"})
+
+
+@runtime_checkable
+class Grid(Protocol):
+    """A video at the instants ``k / rate``."""
+
+    duration_s: float | None
+    last: int | None
+
+    def at(
+        self, wanted: Sequence[int], convert: Callable[[UInt8[np.ndarray, "H W 3"]], T], shorter: int | None = None
+    ) -> list[T]:
+        """What ``convert`` makes of the RGB picture on screen at each instant; see :class:`GridVideo`."""
+
+
+@contextmanager
+def opened_grid(source: Path, rate: float, *, folder_fps: float = 25.0) -> Iterator[Grid]:
+    """A video file or a folder of frames, open until the context ends.
+
+    Args:
+        source: the file or folder.
+        rate: instants per second.
+        folder_fps: frames per second of a folder; files tell their own.
+
+    Raises:
+        DecodeError: it cannot be opened or holds no pictures.
+    """
+    if source.is_dir():
+        yield GridFolder(source, rate, folder_fps)
+        return
+    with opened(source) as found:
+        found[1].codec_context.thread_count = 1  # one process a core: threads would only share it
+        yield GridVideo(source, found, rate)
+
+
+class GridVideo:
+    """A video file at the instants ``k / rate``; one call of :meth:`at` for each opening.
+
+    Attributes:
+        duration_s: seconds by the container, a claim; ``None`` when it does not say.
+        last: the last instant there is, when :meth:`at` came upon it (-1: none behind the first one asked for).
+    """
+
+    def __init__(self, source: Path, found: Opened, rate: float) -> None:
+        self._source = source
+        self._container, self._stream = found
+        self._rate = rate
+        self.duration_s = duration_of(*found)
+        self.last: int | None = None
+
+    def at(
+        self, wanted: Sequence[int], convert: Callable[[UInt8[np.ndarray, "H W 3"]], T], shorter: int | None = None
+    ) -> list[T]:
+        """What ``convert`` makes of the RGB picture on screen at each instant.
+
+        Args:
+            wanted: instants in ascending order, from 0, maybe repeated.
+            convert: is called once for each different picture.
+            shorter: pictures come shrunk so that their shorter side has about this many pixels, which is cheaper while
+                they become RGB than after; ``None``: as they are.
+
+        Returns:
+            One item for each instant; instants behind the end have the item of the last one before it. Empty when the
+            first instant lies behind the end.
+
+        Raises:
+            DecodeError: nothing can be decoded.
+        """
+        first, last = wanted[0] / self._rate, (wanted[-1] + 0.5) / self._rate
+        pictures = self._needed(first, sorted({index / self._rate for index in wanted}))
+        if pictures is None:
+            pictures = file_pictures(self._source, first)
+        shown = ((picture.time_s, picture.duration_s, picture) for picture in pictures)
+        chosen, made, previous, current, index = set(wanted), dict[int, T](), None, None, -1
+        for time_s, current in sample_by_time(shown, self._rate, first, last):
+            index = round(time_s * self._rate)
+            if index in chosen:
+                made[index] = made[max(made)] if current is previous else convert(_rgb(current, shorter))
+                previous = current
+        if index < wanted[-1]:  # the video ends before
+            self.last = index
+        if current is None:
+            return []
+        if index < wanted[-1]:  # its last picture stands
+            made[wanted[-1]] = made[max(made)] if current is previous else convert(_rgb(current, shorter))
+        known = sorted(made)
+        return [made[known[bisect_left(known, index)]] for index in wanted]
+
+    def _needed(self, first_s: float, wanted_s: list[float]) -> Iterator[Picture] | None:
+        """Pictures from the key frame before ``first_s``, less those that nobody needs; ``None``: not a plain file."""
+        packets = _packets(self._container, self._stream)
+        head = list(islice(packets, _AHEAD))
+        origin = _origin(head)
+        if origin is None or self._stream.time_base is None:
+            return None
+        base = self._stream.time_base
+        if first_s > 0 and self._has_later_key_frame(origin + int(first_s / base)):
+            wanted = origin + int(first_s / base)
+            for stamp in (wanted, wanted - round(1 / base)):  # a file is sought by decoding time, the lesser one
+                try:
+                    self._container.seek(max(stamp, origin), stream=self._stream)
+                except (av.error.FFmpegError, OverflowError):
+                    return None
+                packets = _packets(self._container, self._stream)
+                head = list(islice(packets, _AHEAD))
+                if head and head[0].is_keyframe and head[0].pts is not None and head[0].pts <= wanted:
+                    break
+            else:
+                return None
+        return self._decoded(chain(head, packets), float(origin * base), wanted_s)
+
+    def _has_later_key_frame(self, stamp: int) -> bool:
+        """Whether the index knows a key frame after the first at or before ``stamp``; without an index: maybe."""
+        entries = self._stream.index_entries
+        return len(entries) == 0 or entries.search_timestamp(stamp) > 0
+
+    def _decoded(self, packets: Iterator[av.Packet], origin_s: float, wanted_s: list[float]) -> Iterator[Picture]:
+        context, stream = self._stream.codec_context, self._stream
+        clock = Clock(nominal_s_of(stream))
+        clock.origin = origin_s
+        numerator, denominator = stream.time_base.numerator, stream.time_base.denominator
+        aspect, reformatter, skipping = pixel_aspect(stream), VideoReformatter(), context.name in _SKIPPING
+        for packet, needed in _judged(packets, stream.time_base, origin_s, wanted_s):
+            try:
+                if skipping:
+                    context.skip_frame = "DEFAULT" if needed else "NONREF"
+                frames = stream.decode(packet)
+            except av.error.FFmpegError:
+                skipping, context.skip_frame = False, "DEFAULT"  # damage: what is shown instead is the one before
+                continue
+            for raw in frames:
+                stamp = None if raw.pts is None else raw.pts * numerator / denominator
+                length = min(raw.duration * numerator / denominator, MAX_HOLD_S) if raw.duration else clock.nominal_s
+                yield Picture(clock.tick(stamp), length, raw, aspect, self._source, reformatter)
+
+
+def _rgb(picture: Picture, shorter: int | None) -> UInt8[np.ndarray, "H W 3"]:
+    if shorter is None:
+        return picture.rgb()
+    low, high = sorted(picture.size())
+    return picture.rgb(round(high * shorter / low) if low > shorter else None)
+
+
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """Compressed pictures in the file's order; damage ends them."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None or packet.size == 0:
+            return
+        yield packet
+
+
+def _origin(head: list[av.Packet]) -> int | None:
+    """The time stamp of the first picture shown; ``None`` where only decoding tells (no stamps, edited starts)."""
+    if not head or not head[0].is_keyframe or any(p.pts is None or p.is_discard or p.is_corrupt for p in head):
+        return None
+    first = head[0].pts
+    return first if all(packet.pts >= first for packet in head) else None
+
+
+def _judged(
+    packets: Iterator[av.Packet], base: Fraction, origin_s: float, wanted_s: list[float]
+) -> Iterator[tuple[av.Packet | None, bool]]:
+    """Each packet with whether its picture may be on screen at a wanted instant; ``None``, the end, flushes."""
+    ahead: deque[tuple[float, av.Packet]] = deque()
+    passed: deque[float] = deque(maxlen=_AHEAD)
+    numerator, denominator = base.numerator, base.denominator  # quicker than fractions, and as exact
+    known: list[float] = []  # times of both, ascending
+
+    def needed(time_s: float) -> bool:
+        after = bisect_right(known, time_s)
+        until = known[after] if after < len(known) else math.inf
+        place = bisect_left(wanted_s, time_s - 2 * _EPSILON_S)
+        return place < len(wanted_s) and wanted_s[place] < until
+
+    for packet in packets:
+        time_s = -math.inf if packet.pts is None else packet.pts * numerator / denominator - origin_s
+        ahead.append((time_s, packet))
+        insort(known, time_s)
+        if len(ahead) > _AHEAD:
+            time_s, oldest = ahead.popleft()
+            yield oldest, needed(time_s) or not math.isfinite(time_s)
+            if len(passed) == _AHEAD:
+                del known[bisect_left(known, passed[0])]
+            passed.append(time_s)
+    for _, packet in ahead:
+        yield packet, True
+    yield None, True
