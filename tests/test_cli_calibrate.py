@@ -10,6 +10,7 @@ import torch
 from scipy.special import softmax
 
 from maedfer.cli.calibrate import calibrate
+from maedfer.cli.labelled import JudgeOptions
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.data.manifest import read_manifest
 from maedfer.errors import ManifestError
@@ -35,13 +36,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = ExpressionClassifier(ClassifierConfig(encoder=TINY, labels=LABELS, temperature=20.0)).eval()
     torch.nn.init.normal_(model.head.weight, std=2.0)
     unknown = read_manifest(write_manifest(folder, ["happy"] * CLIPS)).part("val")
-    answers = evaluate_manifest(model, unknown, crop="centre")
+    answers = evaluate_manifest(model, unknown, crop="centre", workers=0)
     logits = 20 * np.log([clip.probabilities for clip in answers.clips])
     steps = softmax(logits / TRUE_TEMPERATURE, axis=1).cumsum(axis=1)[:, :-1]
     truth = (rng.random((CLIPS, 1)) > steps).sum(axis=1)
     write_manifest(folder, [LABELS[index] for index in truth])
     save_model(with_temperature(model, 1.0), folder / "weights")
     return folder
+
+
+def centre(model: Path) -> JudgeOptions:
+    return JudgeOptions(str(model), device="cpu", crop="centre", workers=0)
 
 
 def write_manifest(folder: Path, labels: list[str]) -> Path:
@@ -56,7 +61,7 @@ def write_manifest(folder: Path, labels: list[str]) -> Path:
 def test_from_clips_to_calibrated_weights(lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = lab / "weights", tmp_path / "calibrated"
     kept = {path.name: path.read_bytes() for path in source.iterdir()}
-    assert calibrate(lab / "manifest.csv", out, str(source), crop="centre", device="cpu") == 0
+    assert calibrate(lab / "manifest.csv", out, centre(source)) == 0
     said = capsys.readouterr().out
     assert f"from {CLIPS} windows" in said
     assert f"wrote {out}" in said
@@ -76,7 +81,7 @@ def test_from_clips_to_calibrated_weights(lab: Path, tmp_path: Path, capsys: pyt
     assert isinstance(before, ExpressionClassifier)
     assert isinstance(after, ExpressionClassifier)
     assert after.config.temperature == found["temperature"]
-    old, new = (evaluate_manifest(model, part, crop="centre") for model in (before, after))
+    old, new = (evaluate_manifest(model, part, crop="centre", workers=0) for model in (before, after))
     assert new.confidence.nll == pytest.approx(found["after"]["nll"], abs=1e-5)
     assert new.confidence.ece == pytest.approx(found["after"]["ece"], abs=1e-5)
     assert [clip.predicted for clip in new.clips] == [clip.predicted for clip in old.clips]
@@ -88,7 +93,7 @@ def test_in_place_and_twice_is_the_same_temperature(
     own = tmp_path / "own"
     temperatures = []
     for model in (lab / "weights", own):
-        assert calibrate(lab / "manifest.csv", own, str(model), crop="centre", device="cpu") == 0
+        assert calibrate(lab / "manifest.csv", own, centre(model)) == 0
         temperatures.append(load_model(own).config.temperature)  # type: ignore[union-attr]
     assert temperatures[1] == pytest.approx(temperatures[0], rel=1e-3)
     assert "(was 1.000)" in capsys.readouterr().out
@@ -96,5 +101,5 @@ def test_in_place_and_twice_is_the_same_temperature(
 
 def test_the_test_part_is_refused(lab: Path, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"test part.*split val"):
-        calibrate(lab / "manifest.csv", tmp_path / "out", str(lab / "weights"), split="test", crop="centre")
+        calibrate(lab / "manifest.csv", tmp_path / "out", centre(lab / "weights"), split="test")
     assert not list((tmp_path / "out").iterdir())

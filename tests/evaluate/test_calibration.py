@@ -154,7 +154,7 @@ def test_unsure_begins_where_predictions_say_unsure() -> None:
 def test_reports_say_how_far_confidence_can_be_trusted(tmp_path: Path) -> None:
     clips = (ClipResult("a", "x", "x", (0.8, 0.2), 1), ClipResult("b", "y", "x", (0.6, 0.4), 1))
     evaluation = Evaluation(score([0, 1], [0, 0], ["x", "y"]), clips)
-    numbers, page, _ = write_evaluation(evaluation, tmp_path, {})
+    numbers, page, *_ = write_evaluation(evaluation, tmp_path, {})
     said = json.loads(numbers.read_text())["confidence"]
     assert said["nll"] == pytest.approx(-np.log([0.8, 0.4]).mean())
     assert (said["threshold"], said["answered"], said["accuracy_answered"]) == (0.5, 1.0, 0.5)

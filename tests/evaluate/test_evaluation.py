@@ -55,6 +55,33 @@ def test_a_clip_is_the_mean_of_its_views_softmax(model: ExpressionClassifier) ->
     assert result.views == 2
 
 
+def test_many_views_of_one_clip_go_through_in_parts(
+    model: ExpressionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = np.concatenate([pixels for _, pixels, _ in clips(9)])
+    whole = evaluate_model(model, [("long", views, 0)], batch_size=100)
+    sizes: list[int] = []
+
+    def counted(net: ExpressionClassifier, pixels: np.ndarray, names: list[str]) -> np.ndarray:
+        sizes.append(len(pixels))
+        return class_probabilities(net, pixels, names)
+
+    monkeypatch.setattr("maedfer.evaluate.evaluation.class_probabilities", counted)
+    parts = evaluate_model(model, [("long", views, 0)], batch_size=4)
+    assert sizes == [4, 4, 4, 1]
+    assert parts.clips[0].views == 13
+    assert parts.clips[0].probabilities == pytest.approx(whole.clips[0].probabilities, abs=1e-5)
+
+
+def test_order_of_the_clips_changes_nothing(model: ExpressionClassifier) -> None:
+    some = list(clips(12))
+    turned = [some[index] for index in np.random.default_rng(4).permutation(12)]
+    first, last = evaluate_model(model, iter(some)), evaluate_model(model, iter(turned), batch_size=5)
+    assert first.scores == last.scores
+    assert {clip.clip: clip.predicted for clip in first.clips} == {clip.clip: clip.predicted for clip in last.clips}
+    assert first.confidence.nll == pytest.approx(last.confidence.nll, abs=1e-5)
+
+
 def test_the_models_mode_is_left_as_it_was(model: ExpressionClassifier) -> None:
     model.train()
     evaluate_model(model, clips(1))
@@ -92,7 +119,7 @@ def test_report_files_hold_the_scores(model: ExpressionClassifier, tmp_path: Pat
     assert numbers["facts"] == {"model": "tiny", "split": "test"}
     assert "- split: test" in written[1].read_text()
     assert evaluation.scores.to_markdown() in written[1].read_text()
-    picture = cv2.imread(str(written[2]))
+    picture = cv2.imread(str(written[3]))
     assert picture is not None
     assert picture.std() > 5  # something is drawn
     assert sorted(path.name for path in written[0].parent.iterdir()) == sorted(path.name for path in written)

@@ -1,10 +1,12 @@
 """``maedfer calibrate``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
 
 from maedfer.cli.console import progress_bar
-from maedfer.cli.labelled import open_labelled
+from maedfer.cli.labelled import JudgeOptions, Split, open_labelled
 
 if TYPE_CHECKING:
     from maedfer.evaluate import Calibration
@@ -15,12 +17,9 @@ __all__ = ["calibrate"]
 def calibrate(
     manifest: Path,
     out: Path,
-    model: str = "default",
-    split: Literal["train", "val", "test"] = "val",
-    crop: Literal["face", "centre"] = "face",
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    batch_size: int = 16,
-    workers: int = 2,
+    options: Annotated[JudgeOptions, arg(name="")] = JudgeOptions(),  # noqa: B008 - frozen
+    root: Path | None = None,
+    split: Split = "val",
 ) -> int:
     """Make a model's confidence agree with how often it is right, on labelled clips (temperature scaling).
 
@@ -30,21 +29,27 @@ def calibrate(
     Args:
         manifest: CSV of labelled clips.
         out: folder for the calibrated weights; give the model's own folder to replace it.
-        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
+        options: which model, and how clips are looked at; of a clip with several windows each counts alone.
+        root: folder at which the manifest's paths start; its own when left out.
         split: which rows of the manifest; they must be new to the model. The test part is refused, for it would no
             longer be a test.
-        crop: face: find and align the face, as predict does, and judge the middle 2.56 s; centre: the clips are face
-            crops already: first and last window of each clip.
-        device: where the model runs; auto takes a GPU when there is one.
-        batch_size: clips that are classified together.
-        workers: processes that find faces.
     """
     from maedfer.evaluate import calibrate_manifest, write_calibrated
 
-    given = open_labelled(manifest, split, crop, model, device, out)
+    given = open_labelled(manifest, split, options, out, root=root)
     network, part = given.network, given.part
     with progress_bar("calibrating") as bar:
-        found = calibrate_manifest(network, part, crop=crop, batch_size=batch_size, workers=workers, progress=bar)
+        found = calibrate_manifest(
+            network,
+            part,
+            crop=options.crop,
+            views=options.views,
+            sampling=options.sampling,
+            hop_s=options.hop,
+            batch_size=options.batch_size,
+            workers=options.workers,
+            progress=bar,
+        )
     written = write_calibrated(network, found, out, given.facts)
     print(_table(found))
     if split == "train":

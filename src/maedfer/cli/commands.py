@@ -1,4 +1,4 @@
-"""``maedfer predict``, ``embed``, ``demo``, ``synth`` and ``evaluate``."""
+"""``maedfer predict``, ``embed``, ``demo`` and ``synth``."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from maedfer.cli.console import progress_bar
-from maedfer.cli.labelled import open_labelled
-from maedfer.cli.options import AnswerOptions, Device, ModelOptions, ReadingOptions
+from maedfer.cli.options import AnswerOptions, ModelOptions, ReadingOptions
 from maedfer.errors import ConfigError, DecodeError
 
-__all__ = ["demo", "embed", "evaluate", "predict", "synth"]
+__all__ = ["demo", "embed", "predict", "synth"]
 
 
 def predict(
@@ -125,45 +124,4 @@ def synth(
             progress=bar,
         )
     print(f"wrote {manifest}")
-    return 0
-
-
-def evaluate(
-    manifest: Path,
-    model: str = "default",
-    split: Literal["train", "val", "test"] = "test",
-    out: Path = Path("maedfer-evaluation"),
-    crop: Literal["face", "centre"] = "face",
-    device: Device = "auto",
-    batch_size: int = 16,
-    workers: int = 2,
-) -> int:
-    """Score a model on labelled clips: WAR, UAR, F1 and the confusion matrix.
-
-    Prints the scores and writes evaluation.json, evaluation.md and confusion.png into OUT.
-
-    Args:
-        manifest: CSV of labelled clips.
-        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
-        split: which rows of the manifest.
-        out: folder for the report.
-        crop: face: find and align the face, as predict does, and judge the middle 2.56 s; centre: the clips are face
-            crops already: the paper's protocol over the whole clip.
-        device: where the model runs; auto takes a GPU when there is one.
-        batch_size: clips that are classified together.
-        workers: processes that find faces.
-    """
-    from maedfer.evaluate import evaluate_manifest, write_evaluation
-
-    given = open_labelled(manifest, split, crop, model, device, out)
-    network, part = given.network, given.part
-    with progress_bar("evaluating") as bar:
-        evaluation = evaluate_manifest(network, part, crop=crop, batch_size=batch_size, workers=workers, progress=bar)
-    written = write_evaluation(evaluation, out, given.facts)
-    print(evaluation.scores.to_markdown())
-    print(evaluation.confidence.to_markdown())
-    if evaluation.faceless:
-        print(f"No face was found in {len(evaluation.faceless)} clips; their middle square was judged.")
-    for path in written:
-        print(f"wrote {path}")
     return 0

@@ -6,12 +6,41 @@ from typing import TYPE_CHECKING, Literal
 
 from maedfer import __version__
 from maedfer.cli.options import Device
+from maedfer.errors import ManifestError
 
 if TYPE_CHECKING:
     from maedfer.data.manifest import Manifest
     from maedfer.models import ExpressionClassifier
 
-__all__ = ["Labelled", "open_labelled"]
+__all__ = ["JudgeOptions", "Labelled", "Split", "open_labelled"]
+
+Split = Literal["train", "val", "test", "all"]
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """Which model judges labelled clips, and how they are looked at.
+
+    Attributes:
+        model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
+        device: where the model runs; auto takes a GPU when there is one.
+        crop: face: find, follow and align the face, as predict does; centre: the clips are face crops already; auto: as
+            the manifest's column crop says of each clip, face where it says nothing.
+        views: ends: first and last window of the clip, as the paper does; dense: windows all along; middle: one.
+        hop: seconds between dense windows; half a window when left out.
+        sampling: span: a window spans 2.56 s, every 4th frame at 25 fps; every: every frame, as for FERV39k.
+        batch_size: views that are classified together, at most.
+        workers: processes that read clips; 0 reads in this one.
+    """
+
+    model: str = "default"
+    device: Device = "auto"
+    crop: Literal["auto", "face", "centre"] = "auto"
+    views: Literal["ends", "dense", "middle"] = "ends"
+    hop: float | None = None
+    sampling: Literal["span", "every"] = "span"
+    batch_size: int = 16
+    workers: int = 2
 
 
 @dataclass(frozen=True)
@@ -30,9 +59,17 @@ class Labelled:
 
 
 def open_labelled(
-    manifest: Path, split: Literal["train", "val", "test"], crop: str, model: str, device: Device, out: Path
+    manifest: Path, split: Split, options: JudgeOptions, out: Path, *, root: Path | None = None, fold: int | None = None
 ) -> Labelled:
     """Read the manifest and load the model, after making sure that ``out`` can be written; loads torch.
+
+    Args:
+        manifest: CSV of labelled clips.
+        split: which rows; not asked where a fold is given.
+        options: which model.
+        out: where the results will go.
+        root: folder at which the manifest's paths start; ``None``: its own.
+        fold: the test part of this fold.
 
     Raises:
         OutputError, ManifestError, WeightsError, ConfigError: one of them cannot be used.
@@ -44,7 +81,30 @@ def open_labelled(
     from maedfer.weights import fingerprint
 
     require_writable(out)
-    part = read_manifest(manifest).part(split)
-    network = from_pretrained(model, device=str(resolve_device(device)))
-    facts: dict[str, str] = {"model": model, "sha256": fingerprint(locate(model)), "maedfer": __version__}
-    return Labelled(network, part, facts | {"manifest": str(manifest), "split": split, "crop": crop})
+    part = _part(read_manifest(manifest, root), split, fold)
+    network = from_pretrained(options.model, device=str(resolve_device(options.device)))
+    facts: dict[str, str] = {
+        "model": options.model,
+        "sha256": fingerprint(locate(options.model)),
+        "maedfer": __version__,
+        "manifest": str(manifest),
+        "split": split if fold is None else f"test of fold {fold}",
+        "crop": options.crop,
+        "views": options.views,
+        "sampling": options.sampling,
+    }
+    return Labelled(network, part, facts if options.hop is None else facts | {"hop_s": f"{options.hop:g}"})
+
+
+def _part(whole: "Manifest", split: Split, fold: int | None) -> "Manifest":
+    if fold is not None:
+        return whole.fold_parts(fold)[1]
+    if split == "all":
+        return whole
+    if whole.folds() and not any(entry.split == split for entry in whole.entries):
+        there = ", ".join(map(str, whole.folds()))
+        raise ManifestError(
+            f"{whole.path}: no clip with split {split}, but folds {there}; choose the test part of one with --fold, or "
+            "everything with --split all"
+        )
+    return whole.part(split)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +21,13 @@ from scipy.special import log_softmax, softmax
 
 from maedfer.data.manifest import Manifest
 from maedfer.errors import ConfigError, ManifestError
-from maedfer.evaluate.clips import face_views, whole_views
+from maedfer.evaluate.clips import Crop, clip_tasks
 from maedfer.evaluate.confidence import SMALLEST, Confidence, confidence_of
 from maedfer.evaluate.evaluation import LabelledViews, judge_views
+from maedfer.evaluate.reading import ClipReader
+from maedfer.evaluate.views import Sampling, ViewPlan, Views
 from maedfer.models import ExpressionClassifier
 from maedfer.output import write_text
-from maedfer.video.clips import ClipSpec
 from maedfer.weights import save_model
 
 __all__ = [
@@ -132,27 +133,28 @@ def calibrate_manifest(
     model: ExpressionClassifier,
     manifest: Manifest,
     *,
-    crop: Literal["face", "centre"] = "face",
+    crop: Crop = "auto",
+    views: Views = "ends",
+    sampling: Sampling = "span",
+    hop_s: float | None = None,
     batch_size: int = 16,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:
     """Fit a temperature to labelled clips, read and judged as in evaluation. The model is left as it is.
 
-    Of a clip with two views (``crop="centre"``) each view counts alone, for prediction judges each window alone.
+    Of a clip with several views each counts alone, for prediction judges each window alone.
 
     Args:
         model: on any device.
         manifest: labelled clips that the model was not trained on, usually the ``val`` part.
-        crop: ``"face"`` or ``"centre"``, see :func:`maedfer.evaluate.evaluate_manifest`.
-        batch_size: clips that are classified together.
-        workers: processes that find faces.
-        progress: is called with (clips done, clips in all), for faces and then for judgements.
+        crop, views, sampling, hop_s, batch_size, workers: see :func:`maedfer.evaluate.evaluate_manifest`.
+        progress: is called with (clips done, clips in all), as clips are first looked at and then as they are judged.
 
     Raises:
         ManifestError: clips of the ``test`` part, or a clip without a label that the model knows.
         ConfigError: fewer than :data:`LEAST_CLIPS` clips.
-        DecodeError: a clip cannot be read.
+        DecodeError: clips cannot be read.
         MaedferError: the model gave a number that is not finite.
     """
     if any(entry.split == "test" for entry in manifest.entries):
@@ -160,20 +162,16 @@ def calibrate_manifest(
             f"{manifest.path}: expected clips for calibration, got the test part; a temperature fitted there would "
             "flatter the test scores: use split val"
         )
-    total = len(manifest.entries)
-    if total < LEAST_CLIPS:  # said before the work, not after it
-        raise ConfigError(
-            f"{manifest.path}: expected at least {LEAST_CLIPS} labelled clips for calibration, got {total}; add clips"
-        )
-    encoder, known = model.config.encoder, model.config.labels
-    spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
-    views = (
-        face_views(manifest, known, spec, workers=workers, progress=progress)
-        if crop == "face"
-        else whole_views(manifest, known, spec)
-    )
-    judged = None if progress is None else lambda done: progress(done, total)
-    logits, labels = _logits(model, views, batch_size, judged)
+    _require_enough(manifest)
+    encoder, targets = model.config.encoder, manifest.targets(model.config.labels)
+    plan = ViewPlan.of(encoder.num_frames, encoder.image_size, views=views, sampling=sampling, hop_s=hop_s)
+    tasks = clip_tasks(manifest.entries, crop)
+    counted = None if progress is None else lambda done: progress(done, len(tasks))
+    with ClipReader(plan, workers) as reader:
+        reader.check(tasks, counted)
+        read = zip(tasks, reader.read(tasks), targets, strict=True)
+        clips = ((task.clip, clip.views, target) for task, clip, target in read)
+        logits, labels = _logits(model, clips, batch_size, counted)
     own = model.config.temperature
     fitted = fit_temperature(logits, labels)
     before, after = (confidence_of(softmax(logits / value, axis=1), labels) for value in (own, fitted))
@@ -204,6 +202,15 @@ def write_calibrated(
     numbers = directory / CALIBRATION_FILE
     write_text(numbers, json.dumps({"facts": dict(facts)} | calibration.to_dict(), indent=1, allow_nan=False) + "\n")
     return directory, numbers
+
+
+def _require_enough(manifest: Manifest) -> None:
+    """Said before the work, not after it."""
+    total = len(manifest.entries)
+    if total < LEAST_CLIPS:
+        raise ConfigError(
+            f"{manifest.path}: expected at least {LEAST_CLIPS} labelled clips for calibration, got {total}; add clips"
+        )
 
 
 def _logits(

@@ -12,10 +12,12 @@ __all__ = [
     "ANSWERED_FROM",
     "SMALLEST",
     "Confidence",
+    "Reliability",
     "brier_score",
     "confidence_of",
     "expected_calibration_error",
     "negative_log_likelihood",
+    "reliability",
     "selective_accuracy",
 ]
 
@@ -124,14 +126,43 @@ def expected_calibration_error(
     Raises:
         ConfigError: as for :func:`confidence_of`, or no bin.
     """
+    table = reliability(probabilities, labels, bins)
+    surplus = table.counts * np.nan_to_num(table.confidence - table.accuracy)
+    return float(np.abs(surplus).sum() / len(labels))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Confidence against accuracy, in bins of equal width from 0 to 1.
+
+    Attributes:
+        counts: clips of each bin.
+        confidence: their mean largest probability, 0..1; NaN in an empty bin.
+        accuracy: how many of them are judged right, 0..1; NaN in an empty bin.
+    """
+
+    counts: Int[np.ndarray, " K"]
+    confidence: Float[np.ndarray, " K"]
+    accuracy: Float[np.ndarray, " K"]
+
+
+def reliability(probabilities: Float[np.ndarray, "N C"], labels: Int[np.ndarray, " N"], bins: int = 15) -> Reliability:
+    """The table of a reliability diagram (Guo et al. 2017).
+
+    Raises:
+        ConfigError: as for :func:`confidence_of`, or no bin.
+    """
     _require_probabilities(probabilities, labels)
     if bins < 1:
         raise ConfigError(f"calibration error: expected at least one bin, got {bins}; 15 is common")
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # a bin holds its upper end
-    surplus = np.bincount(place, weights=confidence - right, minlength=bins)
-    return float(np.abs(surplus).sum() / len(labels))
+    counts = np.bincount(place, minlength=bins)
+    some = np.where(counts > 0, counts, np.nan)
+    sums = (np.bincount(place, weights=values, minlength=bins) for values in (confidence, right))
+    means = [total / some for total in sums]
+    return Reliability(counts, means[0], means[1])
 
 
 def selective_accuracy(

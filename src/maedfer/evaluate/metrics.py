@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from maedfer.errors import ConfigError
 
@@ -23,6 +24,8 @@ class Scores:
         macro_f1: mean F1 of the classes that occur in the truth or in the predictions.
         weighted_f1: F1 of each class weighted by its true count.
         recall: of each class; ``None`` for a class that does not occur in the truth.
+        precision: of each class; ``None`` for a class that was never predicted.
+        f1: of each class; ``None`` for a class that occurs in neither.
     """
 
     labels: tuple[str, ...]
@@ -32,11 +35,18 @@ class Scores:
     macro_f1: float
     weighted_f1: float
     recall: tuple[float | None, ...]
+    precision: tuple[float | None, ...]
+    f1: tuple[float | None, ...]
 
     @property
     def count(self) -> int:
         """Number of clips."""
         return sum(sum(row) for row in self.confusion)
+
+    @property
+    def micro_f1(self) -> float:
+        """F1 over all answers together: where a clip has one label and one answer, that is the accuracy."""
+        return self.war
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without NaN."""
@@ -46,8 +56,11 @@ class Scores:
             "uar": self.uar,
             "macro_f1": self.macro_f1,
             "weighted_f1": self.weighted_f1,
+            "micro_f1": self.micro_f1,
             "labels": list(self.labels),
             "recall": dict(zip(self.labels, self.recall, strict=True)),
+            "precision": dict(zip(self.labels, self.precision, strict=True)),
+            "f1": dict(zip(self.labels, self.f1, strict=True)),
             "confusion": [list(row) for row in self.confusion],
         }
 
@@ -89,20 +102,26 @@ def score(truth: Sequence[int], predicted: Sequence[int], labels: Sequence[str])
         raise ConfigError(f"scores: expected class indices from 0 to {len(labels) - 1}, got {sorted(outside)[:5]}")
     metrics = _sklearn_metrics()
     everything = list(range(len(labels)))
-    occurring = sorted(set(truth))
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        truth, predicted, labels=everything, zero_division=np.nan
+    )
     either = sorted(set(truth) | set(predicted))
-    recalls = metrics.recall_score(truth, predicted, labels=occurring, average=None)
-    by_class = dict(zip(occurring, (float(value) for value in recalls), strict=True))
     confusion = metrics.confusion_matrix(truth, predicted, labels=everything)
     return Scores(
         labels=tuple(labels),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         war=float(metrics.accuracy_score(truth, predicted)),
-        uar=float(np.mean(recalls)),
+        uar=float(np.nanmean(recall)),
         macro_f1=float(metrics.f1_score(truth, predicted, labels=either, average="macro", zero_division=0.0)),
         weighted_f1=float(metrics.f1_score(truth, predicted, labels=either, average="weighted", zero_division=0.0)),
-        recall=tuple(by_class.get(index) for index in everything),
+        recall=_known(recall),
+        precision=_known(precision),
+        f1=_known(f1),
     )
+
+
+def _known(rates: Float[np.ndarray, " C"]) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(rate) else float(rate) for rate in rates)
 
 
 def scores_of_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Scores:
