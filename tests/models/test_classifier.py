@@ -114,7 +114,7 @@ def test_bfloat16_autocast_is_close(encoder: LGIFormerConfig | ViTConfig) -> Non
 
 @pytest.mark.parametrize("keys", [60, 300])  # both sides of the switch between kernels on a CPU
 def test_both_attention_kernels_agree(keys: int) -> None:
-    from maedfer.models.layers import attend
+    from maedfer.models.kernels import attend
 
     query, key, value = torch.randn(2, 3, 5, 8), torch.randn(2, 3, keys, 8), torch.randn(2, 3, keys, 8)
     expected = torch.softmax(query.double() @ key.double().mT / 8**0.5, dim=-1) @ value.double()

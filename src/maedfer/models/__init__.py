@@ -1,7 +1,8 @@
 """The networks of MAE-DFER: tensors only, no files, no environment."""
 
-from maedfer.models.autoencoder import Decoder, MaskedAutoencoder, Reconstruction
+from maedfer.models.autoencoder import MaskedAutoencoder, Reconstruction
 from maedfer.models.classifier import ExpressionClassifier
+from maedfer.models.decoder import Decoder
 from maedfer.models.encoder import LGIBlock, LGIFormer
 from maedfer.models.grid import RegionGrid
 from maedfer.models.masking import TokenMask, draw_mask, mask_from_boolean

@@ -3,19 +3,20 @@
 from typing import NamedTuple
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from maedfer.config import AutoencoderConfig, DecoderConfig
+from maedfer.config import AutoencoderConfig
+from maedfer.models.decoder import Decoder, HiddenTokens
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.layers import LAYER_NORM_EPS, sincos_positions
 from maedfer.models.masking import TokenMask, draw_mask, mask_from_boolean, published_grouping
 from maedfer.models.pixels import PixelNormalizer
 from maedfer.models.targets import reconstruction_loss, reconstruction_target
-from maedfer.models.vit import ViTBlock, build_encoder
+from maedfer.models.vit import build_encoder
 
-__all__ = ["Decoder", "MaskedAutoencoder", "Reconstruction"]
+__all__ = ["MaskedAutoencoder", "Reconstruction"]
 
 
 class Reconstruction(NamedTuple):
@@ -32,25 +33,6 @@ class Reconstruction(NamedTuple):
     prediction: Tensor
     target: Tensor
     mask: TokenMask
-
-
-class Decoder(nn.Module):
-    """Plain ViT blocks, a LayerNorm and a linear map to the values of a tubelet."""
-
-    def __init__(self, config: DecoderConfig, tubelet_values: int) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            ViTBlock(config.embed_dim, config.num_heads, config.mlp_ratio, 0.0) for _ in range(config.depth)
-        )
-        self.norm = nn.LayerNorm(config.embed_dim, eps=LAYER_NORM_EPS)
-        self.head = nn.Linear(config.embed_dim, tubelet_values)
-
-    def forward(self, tokens: Float[Tensor, "B N D"], hidden: int) -> Float[Tensor, "B M P"]:
-        """Values of the last ``hidden`` tokens."""
-        for block in self.blocks:
-            tokens = block(tokens)
-        values: Tensor = self.head(self.norm(tokens[:, -hidden:]))
-        return values
 
 
 class MaskedAutoencoder(nn.Module):
@@ -131,8 +113,8 @@ class MaskedAutoencoder(nn.Module):
     def decode(self, latent: Float[Tensor, "B V D"], mask: TokenMask) -> Float[Tensor, "B M P"]:
         """Values of the hidden tubelets in row-major order."""
         visible = self.to_decoder(latent) + self.decoder_positions[self.visible_order(mask)]
-        hidden = self.mask_token + self.decoder_positions[mask.drop]
-        prediction: Tensor = self.decoder(torch.cat((visible, hidden), dim=1), mask.drop.shape[1])
+        hidden = HiddenTokens(self.mask_token[0] + self.decoder_positions, mask.drop)
+        prediction: Tensor = self.decoder(visible, hidden)
         return prediction
 
     def visible_order(self, mask: TokenMask) -> Int64[Tensor, "B V"]:
@@ -154,7 +136,8 @@ class MaskedAutoencoder(nn.Module):
             kind=self.config.target,
             motion_group=self.config.motion_group,
         )
-        return target.gather(1, repeat(mask.drop, "b m -> b m p", p=target.shape[2]))
+        clips = torch.arange(len(target), device=target.device)
+        return target[rearrange(clips, "b -> b 1"), mask.drop]
 
     def loss(self, prediction: Float[Tensor, "B M P"], target: Float[Tensor, "B M P"]) -> Float[Tensor, ""]:
         """Mean squared error, weighted between appearance and motion where the config says so."""

@@ -3,13 +3,13 @@
 import math
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from maedfer.config import EncoderConfig
 from maedfer.models.grid import RegionGrid
+from maedfer.models.kernels import linear
 from maedfer.models.layers import sincos_positions
 
 __all__ = ["TubeletEmbedding"]
@@ -40,20 +40,29 @@ class TubeletEmbedding(nn.Module):
         self, pixels: Float[Tensor, "B 3 T H W"], keep: Int64[Tensor, "B R K"] | None = None
     ) -> Float[Tensor, "B R K D"]:
         """Tokens region by region; those of the row-major indices ``keep``, or all."""
-        tubelets = self.cut(pixels)
         if keep is None:
-            return self.grid.group(self.project(tubelets) + self.positions)
+            return self.grid.group(self.project(self.cut(pixels)) + self.positions)
         flat = rearrange(keep, "b r k -> b (r k)")
-        visible = tubelets.gather(1, repeat(flat, "b n -> b n p", p=tubelets.shape[2]))
-        tokens = self.project(visible) + self.positions[flat]
+        tokens = self.project(self.cut(pixels, flat)) + self.positions[flat]
         return rearrange(tokens, "b (r k) d -> b r k d", r=keep.shape[1])
 
-    def cut(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B N P"]:
-        """The clip's tubelets in row-major order, values in the weight's order (channel, frame, row, column)."""
+    def cut(
+        self, pixels: Float[Tensor, "B 3 T H W"], chosen: Int64[Tensor, "B N"] | None = None
+    ) -> Float[Tensor, "B N P"]:
+        """The clip's tubelets, values in the weight's order (channel, frame, row, column).
+
+        Only those of the row-major indices ``chosen``, which spares copying the others; without it all, in row-major
+        order.
+        """
         _, _, frames, rows, columns = self.weight.shape
-        pattern = "b c (t p) (h q) (w r) -> b (t h w) (c p q r)"
-        return rearrange(pixels, pattern, p=frames, q=rows, r=columns)
+        pattern = "b c (t p) (h q) (w r) -> b t h w c p q r"
+        tubelets = rearrange(pixels, pattern, p=frames, q=rows, r=columns)
+        if chosen is None:
+            return rearrange(tubelets, "b t h w c p q r -> b (t h w) (c p q r)")
+        clips = torch.arange(len(pixels), device=pixels.device)
+        visible = tubelets[rearrange(clips, "b -> b 1"), *torch.unravel_index(chosen, self.grid.tokens)]
+        return rearrange(visible, "b n c p q r -> b n (c p q r)")
 
     def project(self, tubelets: Float[Tensor, "B N P"]) -> Float[Tensor, "B N D"]:
         """The linear map of tubelets that :meth:`cut` made."""
-        return F.linear(tubelets, rearrange(self.weight, "d c p q r -> d (c p q r)"), self.bias)
+        return linear(tubelets, rearrange(self.weight, "d c p q r -> d (c p q r)"), self.bias)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from maedfer.config import LGIFormerConfig
 from maedfer.models.embedding import TubeletEmbedding
 from maedfer.models.grid import RegionGrid
-from maedfer.models.layers import LAYER_NORM_EPS, Attention, DropPath, Mlp, drop_rates
+from maedfer.models.layers import LAYER_NORM_EPS, Attention, BlockStack, DropPath, Mlp, drop_rates
 
 __all__ = ["LGIBlock", "LGIFormer"]
 
@@ -134,7 +134,7 @@ class LGIBlock(nn.Module):
         return [parameter for part in parts if part is not None for parameter in part.parameters()]
 
 
-class LGIFormer(nn.Module):
+class LGIFormer(BlockStack):
     """Embedding, positions, representative tokens and LGI blocks; no final norm."""
 
     def __init__(self, config: LGIFormerConfig) -> None:
@@ -157,7 +157,7 @@ class LGIFormer(nn.Module):
         """
         tokens = self.tokens(pixels, keep)
         for block in self.blocks:
-            tokens = block(tokens)
+            tokens = self.through(block, tokens)
         return tokens
 
     def tokens(
@@ -178,8 +178,8 @@ class LGIFormer(nn.Module):
         """The representative tokens of :meth:`forward`; the last block skips what only its local tokens need."""
         tokens = self.tokens(pixels)
         for block in self.blocks[:-1]:
-            tokens = block(tokens)
-        return self.last_block.representatives(tokens)
+            tokens = self.through(block, tokens)
+        return self.through(self.last_block.representatives, tokens)
 
     @property
     def last_block(self) -> LGIBlock:

@@ -1,6 +1,6 @@
-"""The parts that encoder and decoder are made of: positions, attention, MLP, drop path."""
+"""The parts that encoder and decoder are made of: positions, attention, MLP, drop path, stacks of blocks."""
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -8,22 +8,26 @@ import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from maedfer.models.draws import BatchShare
+from maedfer.models.kernels import Linear, attend, linear
 
 __all__ = [
     "LAYER_NORM_EPS",
     "Attention",
+    "BlockStack",
     "DropPath",
     "FusedAttention",
     "Mlp",
     "attend",
     "drop_rates",
+    "recompute_activations",
+    "share_drop_paths",
     "sincos_positions",
 ]
 
 LAYER_NORM_EPS = 1e-6
-
-# On a CPU the fused kernel wins at 800 keys (2.1-2.4x) and loses at 101 keys in bfloat16 (2.5x slower).
-_FUSED_KEYS_ON_CPU = 256
 
 
 def sincos_positions(count: int, dim: int) -> Float32[Tensor, "N D"]:
@@ -44,35 +48,25 @@ def drop_rates(last: float, depth: int) -> list[float]:
     return [last * index / max(depth - 1, 1) for index in range(depth)]
 
 
-def attend(
-    query: Float[Tensor, "B heads Q d"], key: Float[Tensor, "B heads K d"], value: Float[Tensor, "B heads K d"]
-) -> Float[Tensor, "B heads Q d"]:
-    """Scaled dot-product attention by the kernel that is faster for the size and device."""
-    if query.device.type != "cpu" or key.shape[-2] >= _FUSED_KEYS_ON_CPU:
-        return F.scaled_dot_product_attention(query, key, value)
-    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
-    return scores.softmax(dim=-1).to(value.dtype) @ value
-
-
 class Attention(nn.Module):
     """Self- or cross-attention with separate q and kv projections: q and v have a bias, k has none."""
 
     def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.q = nn.Linear(dim, dim, bias=False)
-        self.kv = nn.Linear(dim, 2 * dim, bias=False)
+        self.q = Linear(dim, dim, bias=False)
+        self.kv = Linear(dim, 2 * dim, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(dim))
         self.v_bias = nn.Parameter(torch.zeros(dim))
-        self.proj = nn.Linear(dim, dim)
+        self.proj = Linear(dim, dim)
 
     def forward(
         self, tokens: Float[Tensor, "B Q D"], context: Float[Tensor, "B K D"] | None = None
     ) -> Float[Tensor, "B Q D"]:
         """Every token attends to ``context``; without one, to the tokens themselves."""
         kv_bias = torch.cat((torch.zeros_like(self.v_bias), self.v_bias))
-        query = F.linear(tokens, self.q.weight, self.q_bias)
-        key_value = F.linear(tokens if context is None else context, self.kv.weight, kv_bias)
+        query = linear(tokens, self.q.weight, self.q_bias)
+        key_value = linear(tokens if context is None else context, self.kv.weight, kv_bias)
         query = rearrange(query, "b n (heads d) -> b heads n d", heads=self.num_heads)
         key, value = rearrange(key_value, "b n (two heads d) -> two b heads n d", two=2, heads=self.num_heads)
         mixed: Tensor = self.proj(rearrange(attend(query, key, value), "b heads n d -> b n (heads d)"))
@@ -85,17 +79,25 @@ class FusedAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.qkv = Linear(dim, 3 * dim, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(dim))
         self.v_bias = nn.Parameter(torch.zeros(dim))
-        self.proj = nn.Linear(dim, dim)
+        self.proj = Linear(dim, dim)
 
     def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Every token attends to all."""
+        return self.mix(self.project(tokens), tokens.shape[1])
+
+    def project(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N E"]:
+        """Queries, keys and values of tokens (E = 3D)."""
         bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
+        return linear(tokens, self.qkv.weight, bias)
+
+    def mix(self, projected: Float[Tensor, "B N E"], read: int) -> Float[Tensor, "B Q D"]:
+        """What the last ``read`` (Q) tokens get of all."""
         pattern = "b n (three heads d) -> three b heads n d"
-        query, key, value = rearrange(F.linear(tokens, self.qkv.weight, bias), pattern, three=3, heads=self.num_heads)
-        mixed: Tensor = self.proj(rearrange(attend(query, key, value), "b heads n d -> b n (heads d)"))
+        query, key, value = rearrange(projected, pattern, three=3, heads=self.num_heads)
+        mixed: Tensor = self.proj(rearrange(attend(query[:, :, -read:], key, value), "b heads n d -> b n (heads d)"))
         return mixed
 
 
@@ -104,8 +106,8 @@ class Mlp(nn.Module):
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
+        self.fc1 = Linear(dim, hidden)
+        self.fc2 = Linear(hidden, dim)
 
     def forward(self, tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """Token by token."""
@@ -114,15 +116,56 @@ class Mlp(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training, drops a residual branch for whole entries of the first axis."""
+    """Stochastic depth: in training, drops a residual branch for whole entries of the first axis.
+
+    Args:
+        rate: share of entries that are dropped.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
+        self.parts = 1
+        self.part: Tensor | None = None  # a tensor, so that a compiled model need not be compiled for each part
 
     def forward(self, branch: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """The branch, or zeros for the dropped entries; the kept ones are scaled to the same mean."""
         if not self.training or self.rate == 0.0:
             return branch
-        kept = branch.new_empty(branch.shape[0], 1, 1).bernoulli_(1 - self.rate)
-        return branch * kept / (1 - self.rate)
+        drawn = torch.rand(self.parts, branch.shape[0], 1, 1, device=branch.device)
+        own = drawn[0] if self.part is None else drawn.index_select(0, self.part)[0]
+        return branch * (own >= self.rate).to(branch.dtype) / (1 - self.rate)
+
+
+def share_drop_paths(model: nn.Module, share: BatchShare) -> None:
+    """Let every drop path of ``model`` draw for the whole global batch and use the rows of ``share``.
+
+    The entries of a clip (its regions) follow each other, so a share of the clips is a share of the entries.
+    """
+    paths = [module for module in model.modules() if isinstance(module, DropPath)]
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    part = torch.tensor([share.index], device=device) if share.count > 1 else None
+    for path in paths:
+        path.parts, path.part = share.count, part
+
+
+class BlockStack(nn.Module):
+    """A network of blocks, whose activations may be computed again in the backward pass instead of being kept."""
+
+    recompute = False
+
+    def through(
+        self, block: Callable[[Float[Tensor, "*B D"]], Float[Tensor, "*C D"]], tokens: Float[Tensor, "*B D"]
+    ) -> Float[Tensor, "*C D"]:
+        """``block(tokens)``; the block's random draws are the same when it is computed again."""
+        if not self.recompute or not torch.is_grad_enabled():
+            return block(tokens)
+        result: Tensor = checkpoint(block, tokens, use_reentrant=False)
+        return result
+
+
+def recompute_activations(model: nn.Module, recompute: bool) -> None:
+    """Switch activation checkpointing of all stacks of blocks in ``model`` on or off."""
+    for module in model.modules():
+        if isinstance(module, BlockStack):
+            module.recompute = recompute

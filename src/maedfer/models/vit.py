@@ -12,7 +12,7 @@ from maedfer.config import EncoderConfig, LGIFormerConfig, ViTConfig
 from maedfer.models.embedding import TubeletEmbedding
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.grid import RegionGrid
-from maedfer.models.layers import LAYER_NORM_EPS, DropPath, FusedAttention, Mlp, drop_rates
+from maedfer.models.layers import LAYER_NORM_EPS, BlockStack, DropPath, FusedAttention, Mlp, drop_rates
 
 __all__ = ["ViTBlock", "ViTEncoder", "build_encoder"]
 
@@ -35,7 +35,7 @@ class ViTBlock(nn.Module):
         return tokens + mapped
 
 
-class ViTEncoder(nn.Module):
+class ViTEncoder(BlockStack):
     """The encoder of VideoMAE: joint attention over all tokens, which are handed out as one region."""
 
     def __init__(self, config: ViTConfig) -> None:
@@ -54,7 +54,7 @@ class ViTEncoder(nn.Module):
         """Local tokens of a normalised clip; only the visible ones where ``keep`` gives their row-major indices."""
         tokens: Tensor = rearrange(self.embed(pixels, keep), "b 1 k d -> b k d")
         for block in self.blocks:
-            tokens = block(tokens)
+            tokens = self.through(block, tokens)
         return rearrange(tokens, "b k d -> b 1 k d")
 
     def local_tokens(

@@ -1,5 +1,5 @@
 """Pre-training and fine-tuning on Accelerate: one process or many."""
 
-from maedfer.train.loop import Job, train
+from maedfer.train.loop import Finished, Job, train
 
-__all__ = ["Job", "train"]
+__all__ = ["Finished", "Job", "train"]

@@ -1,74 +1,74 @@
 """Fine-tuning of a classifier (paper section 3.4, method section 6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
-from maedfer.data.augment import Augment, mix_clips, smooth_targets
-from maedfer.data.dataset import CachedDataset, DecodedDataset
-from maedfer.data.manifest import Manifest, carve_validation, read_manifest
-from maedfer.data.sources import ClipSource
-from maedfer.errors import TrainingError
-from maedfer.evaluate.metrics import score
+from maedfer.data.augment import Augment, mix_clips
+from maedfer.errors import ConfigError
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder, encoder_state, inflate, start_from
 from maedfer.recipes import FinetuneRecipe
-from maedfer.train.batch import Batch, collate
+from maedfer.train.adapt import adapt, merged, trainable_parameters
+from maedfer.train.batch import Batch
+from maedfer.train.labelled import labelled_parts
 from maedfer.train.loop import Job, train
+from maedfer.train.objective import Objective
 from maedfer.train.optim import parameter_groups
+from maedfer.train.processes import start_processes
 from maedfer.weights import load_model, save_model
 
 __all__ = ["finetune"]
 
+_Progress = Callable[[int, int, dict[str, float]], None]
 
-def finetune(recipe: FinetuneRecipe, progress: Callable[[int, int, dict[str, float]], None] | None = None) -> Path:
+
+def finetune(recipe: FinetuneRecipe, progress: _Progress | None = None) -> Path:
     """Run ``recipe`` to its end and write the classifier's weights; returns their folder.
 
-    The manifest's ``test`` split is never trained on. The validation part (split ``val``, or carved from ``train`` by
-    subject) chooses nothing: its score is logged after every epoch.
+    The test part (split ``test``, or the fold ``data.fold``) is never trained on or scored. The validation part (split
+    ``val``, or carved from the training part by subject) is scored after every epoch; it chooses nothing unless
+    ``keep`` is ``"best"``: then the weights with its highest UAR are written.
+
+    What is written is a plain classifier, whatever ``adapt`` trained: low-rank additions are multiplied out.
 
     Args:
         recipe: all settings.
-        progress: called with (steps done, steps in all, latest numbers); while faces are cropped, with clips.
+        progress: called with (steps done, steps in all, latest numbers): first, once, with the numbers of trained and
+            of all parameters; while faces are cropped, with clips.
 
     Raises:
-        TrainingError: no manifest was given, or see :func:`maedfer.train.loop.train`.
+        TrainingError: no clips were given, or see :func:`maedfer.train.loop.train`.
         ManifestError: the manifest is malformed, its clips are missing or their labels unknown to the model.
-        WeightsError, ConfigError: the initial weights cannot be read or belong to another model.
+        WeightsError: the initial weights cannot be read, or those that were trained cannot be read back.
+        ConfigError: the initial weights belong to another model, or settings contradict each other.
+        DecodeError: a clip cannot be read.
     """
+    accelerator = start_processes(recipe.compute)
+    progress = progress if accelerator.is_main_process else None
     model = _model(recipe)
-    job = _job(recipe, model, progress)
-    accelerator = train(job, progress)
+    if progress is not None:
+        trained, whole = trainable_parameters(model), sum(parameter.numel() for parameter in model.parameters())
+        progress(0, 1, {"trained parameters": float(trained), "of": float(whole)})
+    with accelerator.main_process_first():  # it fills the cache of crops, the others read it
+        job = _job(recipe, model, progress)
+    finished = train(job, progress)
     weights = recipe.out / "weights"
     if accelerator.is_main_process:
-        save_model(model, weights)
+        save_model(merged(model, recipe.adapt, finished.weights if finished.best is None else finished.best), weights)
+        load_model(weights)  # a run must not end with a file that only later turns out to be damaged
+    accelerator.wait_for_everyone()
     return weights
 
 
-def _job(
-    recipe: FinetuneRecipe,
-    model: ExpressionClassifier,
-    progress: Callable[[int, int, dict[str, float]], None] | None,
-) -> Job:
-    if recipe.data.manifest is None:
-        raise TrainingError("fine-tuning needs labelled clips: give --data.manifest FILE.csv (see maedfer synth)")
+def _job(recipe: FinetuneRecipe, model: ExpressionClassifier, progress: _Progress | None) -> Job:
     encoder = model.config.encoder
-    manifest = read_manifest(recipe.data.manifest)
-    train_part, validation_part = _parts(recipe, manifest)
-    source = ClipSource(
-        recipe.data,
-        manifest,
-        size=encoder.image_size,
-        frames=encoder.num_frames,
-        seed=recipe.seed,
-        progress=None if progress is None else lambda done, total: progress(done, total, {}),
+    parts = labelled_parts(
+        recipe, encoder.num_frames, None if progress is None else lambda done, total: progress(done, total, {})
     )
-    labels = recipe.model.labels
-    validation = source.samples(validation_part, validation_part.targets(labels), train=False)
     return Job(
         model=model,
         groups=parameter_groups(
@@ -78,20 +78,27 @@ def _job(
             layer_decay=recipe.optim.layer_decay,
             representative_layer=recipe.representative_layer,
         ),
-        dataset=source.samples(train_part, train_part.targets(labels), train=True),
-        loss=_loss(recipe, encoder.image_size),
+        feed=parts.feed,
+        loss=_loss(recipe, encoder.image_size, parts.visits),
         recipe=recipe,
-        validate=lambda current: _validate(current, labels, validation),
+        validate=parts.validation,
+        better="uar" if recipe.keep == "best" else None,
+        names=parts.names,
     )
 
 
 def _model(recipe: FinetuneRecipe) -> ExpressionClassifier:
+    if recipe.init is None and (recipe.adapt.train != "all" or recipe.adapt.freeze_blocks):
+        raise ConfigError(
+            f"adapt.train {recipe.adapt.train} with {recipe.adapt.freeze_blocks} frozen blocks: expected weights "
+            "that are worth leaving as they are, got none; give --init"
+        )
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
     torch.manual_seed(recipe.seed)
     model = ExpressionClassifier(replace(recipe.model, encoder=encoder))
     if recipe.init is not None:
         _start(model, recipe.init)
-    return model
+    return adapt(model, recipe.adapt)
 
 
 def _start(model: ExpressionClassifier, init: Path) -> None:
@@ -104,34 +111,14 @@ def _start(model: ExpressionClassifier, init: Path) -> None:
     start_from(model, inflate(state, before.config, model.config))
 
 
-def _parts(recipe: FinetuneRecipe, manifest: Manifest) -> tuple[Manifest, Manifest]:
-    train_part = manifest.part("train")
-    if any(entry.split == "val" for entry in manifest.entries):
-        return train_part, manifest.part("val")
-    return carve_validation(train_part, recipe.validation_share, recipe.seed)
-
-
-def _loss(recipe: FinetuneRecipe, size: int) -> Callable[[nn.Module, Batch], Tensor]:
+def _loss(recipe: FinetuneRecipe, size: int, visits: Mapping[int, int]) -> Callable[[nn.Module, Batch], Tensor]:
     augment = Augment(recipe.augment, size)
     classes = len(recipe.model.labels)
+    objective = Objective(recipe.imbalance, visits, classes, recipe.label_smoothing)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
-        soft = smooth_targets(batch.targets, classes, recipe.label_smoothing)
-        clips, soft = mix_clips(augment(batch.clips), soft, recipe.augment)
-        return F.cross_entropy(model(clips).float(), soft)
+        hard = F.one_hot(batch.targets, classes).float()
+        clips, soft = mix_clips(augment(batch.clips, batch.share), hard, recipe.augment, batch.share)
+        return objective(model(clips), soft)
 
     return loss
-
-
-@torch.no_grad()
-def _validate(model: nn.Module, labels: tuple[str, ...], samples: CachedDataset | DecodedDataset) -> dict[str, float]:
-    model.eval()
-    device = next(model.parameters()).device
-    truth: list[int] = []
-    found: list[int] = []
-    for batch in DataLoader(samples, batch_size=32, collate_fn=collate):
-        logits = model(batch.clips.to(device))
-        found += logits.argmax(1).tolist()
-        truth += batch.targets.tolist()
-    scores = score(truth, found, labels)
-    return {"war": scores.war, "uar": scores.uar}

@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,23 @@ class RunLog:
         lines = [line for line in self.file.read_text().splitlines() if _step(line) <= step]
         write_text(self.file, "".join(f"{line}\n" for line in lines))
 
-    def write(self, kind: str, step: int, numbers: dict[str, float]) -> None:
-        """One line of ``kind`` train or validation, after ``step`` steps."""
+    def write(self, kind: str, step: int, numbers: Mapping[str, float]) -> None:
+        """One line of ``kind`` train or validation, after ``step`` steps; what is not finite becomes null."""
         if self.writer is None:
             return
-        with self.file.open("a") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **numbers}) + "\n")
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        self._line({"kind": kind, "step": step, **finite})
         for name, value in numbers.items():
             self.writer.add_scalar(f"{kind}/{name}", value, step)
+
+    def write_skipped(self, step: int, clips: list[str]) -> None:
+        """One line of kind skipped: the clips of a step that was left out."""
+        if self.writer is not None:
+            self._line({"kind": "skipped", "step": step, "clips": clips})
+
+    def _line(self, content: dict[str, Any]) -> None:
+        with self.file.open("a") as file:
+            file.write(json.dumps(content, allow_nan=False) + "\n")
 
 
 class StopRequest:

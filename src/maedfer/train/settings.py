@@ -1,20 +1,31 @@
 """A recipe as text: kept beside the run, and compared when a run is resumed."""
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from maedfer.output import write_text
-from maedfer.recipes import FinetuneRecipe, PretrainRecipe
+from maedfer.recipes import ComputeConfig, FinetuneRecipe, PretrainRecipe
 
-__all__ = ["run_settings", "write_settings"]
+__all__ = ["settings_hash", "write_settings"]
 
 
-def run_settings(recipe: PretrainRecipe | FinetuneRecipe) -> str:
-    """All settings that decide the result, as JSON: not the folder, how often to save or how many workers read."""
-    free = replace(recipe, out=Path(), checkpoint_minutes=0.0, data=replace(recipe.data, workers=0))
-    return json.dumps(asdict(free), indent=2, default=_plain)
+def settings_hash(recipe: PretrainRecipe | FinetuneRecipe, processes: int) -> str:
+    """Fingerprint of all settings that decide the result.
+
+    Not of the folder, how often to save, or how the same mathematics is computed (but for the precision). Of batch
+    size, accumulation and processes only the product decides, which the checkpoint holds, and nothing hangs on the
+    workers; but a stream of shards is dealt out to processes and workers.
+    """
+    free = replace(
+        recipe, out=Path(), checkpoint_minutes=0.0, compute=ComputeConfig(precision=recipe.compute.precision)
+    )
+    if recipe.data.shards is None:
+        data, optim = replace(recipe.data, workers=0), replace(recipe.optim, batch_size=1, accumulate=1)
+        free, processes = replace(free, data=data, optim=optim), 1
+    text = json.dumps([processes, asdict(free)], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write_settings(recipe: PretrainRecipe | FinetuneRecipe) -> None:
@@ -23,8 +34,4 @@ def write_settings(recipe: PretrainRecipe | FinetuneRecipe) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_text(recipe.out / "recipe.json", json.dumps(asdict(recipe), indent=2, default=_plain) + "\n")
-
-
-def _plain(value: Any) -> str:
-    return str(value)
+    write_text(recipe.out / "recipe.json", json.dumps(asdict(recipe), indent=2, default=str) + "\n")

@@ -1,0 +1,95 @@
+"""Faster kernels give the values and gradients of torch's own functions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maedfer.models import kernels
+from maedfer.models.kernels import Linear, attend, linear
+
+ONEDNN = pytest.mark.skipif(not kernels._HAS_ONEDNN, reason="this build of torch has no oneDNN for this processor")
+
+
+def leaves(*shapes: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    return [torch.randn(*shape).to(dtype).requires_grad_() for shape in shapes]
+
+
+def compare(made: Tensor, expected: Tensor, inputs: list[Tensor], tolerance: float) -> None:
+    weight = torch.randn_like(expected)
+    ours, theirs = (
+        (value, *torch.autograd.grad((value * weight).sum(), inputs, retain_graph=True)) for value in (made, expected)
+    )
+    for our, their in zip(ours, theirs, strict=True):
+        # Sums over many products: their size sets the rounding.
+        torch.testing.assert_close(our, their, atol=tolerance * float(their.detach().abs().max()), rtol=tolerance)
+
+
+@ONEDNN
+@pytest.mark.parametrize("lead", [(300,), (3, 100), (2, 3, 50)])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_linear_and_its_gradients(lead: tuple[int, ...], with_bias: bool) -> None:
+    tokens, weight, bias = leaves((*lead, 256), (320, 256), (320,))
+    made = linear(tokens, weight, bias if with_bias else None)
+    assert "OneDNN" in type(made.grad_fn).__name__
+    inputs = [tokens, weight, bias] if with_bias else [tokens, weight]
+    compare(made, F.linear(tokens, weight, bias if with_bias else None), inputs, 1e-5)
+
+
+@ONEDNN
+def test_linear_of_tensors_with_gaps() -> None:
+    base, weights = leaves((4, 90, 256), (256, 512))
+    tokens, weight = base[:, -80:], weights[:, ::2].t().reshape(256, 256).t()
+    made = linear(tokens, weight)
+    assert "OneDNN" in type(made.grad_fn).__name__
+    compare(made, F.linear(tokens, weight), [base, weights], 1e-5)
+    made, expected = linear(tokens, weight), F.linear(tokens, weight)
+    ours, theirs = (torch.autograd.grad(value.mean(), base)[0] for value in (made, expected))  # a gradient of stride 0
+    torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=1e-5)
+
+
+@ONEDNN
+def test_linear_gives_only_the_gradients_that_are_asked_for() -> None:
+    tokens, weight, bias = leaves((300, 256), (320, 256), (320,))
+    weight.requires_grad_(False)
+    linear(tokens, weight, bias).sum().backward()
+    assert weight.grad is None
+    torch.testing.assert_close(bias.grad, torch.full((320,), 300.0))
+    torch.testing.assert_close(tokens.grad, weight.sum(dim=0).expand(300, 256), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_take_torch_own_linear(dtype: torch.dtype) -> None:
+    tokens, weight, bias = leaves((300, 256), (320, 256), (320,), dtype=dtype)
+    assert torch.equal(linear(tokens, weight, bias), F.linear(tokens, weight, bias))
+
+
+def test_autocast_reaches_a_large_linear() -> None:
+    layer, tokens = Linear(256, 320), torch.randn(300, 256)
+    with torch.autocast("cpu", torch.bfloat16):
+        mapped = layer(tokens)
+    assert mapped.dtype == torch.bfloat16
+    torch.testing.assert_close(mapped.float(), layer(tokens), atol=0.03, rtol=0.03)
+
+
+def test_a_large_linear_can_be_exported() -> None:
+    layer, tokens = Linear(256, 320).eval(), torch.randn(300, 256)
+    exported = torch.export.export(layer, (tokens,)).module()
+    torch.testing.assert_close(exported(tokens), layer(tokens), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("autocast", [True, False])
+@pytest.mark.parametrize("keys", [9, 300, 1100])
+def test_attention_in_bfloat16_is_that_in_float64(keys: int, autocast: bool) -> None:
+    inputs = leaves((2, 3, 7, 16), (2, 3, keys, 16), (2, 3, keys, 16), dtype=torch.bfloat16)
+    exact = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        made = attend(*inputs)
+    assert made.dtype == torch.bfloat16
+    expected = (exact[0] @ exact[1].transpose(-2, -1) / 4).softmax(dim=-1) @ exact[2]
+    torch.testing.assert_close(made.double(), expected, atol=0.02, rtol=0.02)
+    weight = torch.randn_like(expected)
+    ours = torch.autograd.grad((made.double() * weight).sum(), inputs)
+    theirs = torch.autograd.grad((expected * weight).sum(), exact)
+    for our, their in zip(ours, theirs, strict=True):
+        assert float((our.double() - their).norm() / their.norm()) < 0.02
