@@ -191,7 +191,9 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"maedfer {maedfer.__version__}\n"
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("predict", "live", "embed", "demo", "synth", "evaluate", "calibrate", "pretrain", "finetune"):
+    for command in ("predict", "live", "embed", "demo", "synth", "evaluate", "aggregate", "compare"):
+        assert command in shown
+    for command in ("prepare", "pack", "calibrate", "pretrain", "finetune", "reproduce", "reconstruct", "curves"):
         assert command in shown
     assert main(["predict", "--help"]) == 0
     assert "--hop" in capsys.readouterr().out
@@ -274,7 +276,7 @@ def test_evaluate_scores_a_manifest(weights: Path, tmp_path: Path, capsys: pytes
     assert [clip["truth"] for clip in content["clips"]] == list(LABELS)
     assert content["facts"]["split"] == "test"
     assert (out / "evaluation.md").read_text().split("\n\n")[2].splitlines()[2] in said
-    assert f"wrote {out / 'confusion.png'}" in said
+    assert f"wrote {out / 'evaluation.png'}" in said
     assert main([*arguments, "--split", "val", "--out", str(out)]) == 2
     assert "val" in capsys.readouterr().err
 

@@ -12,9 +12,14 @@ from tyro.extras import SubcommandApp
 
 from maedfer import __version__
 from maedfer.cli.calibrate import calibrate
-from maedfer.cli.commands import demo, embed, evaluate, predict, synth
+from maedfer.cli.commands import demo, embed, predict, synth
 from maedfer.cli.console import complain
+from maedfer.cli.evaluate import aggregate, compare, evaluate
+from maedfer.cli.insight import attention, curves, map_embeddings, reconstruct
 from maedfer.cli.live import live
+from maedfer.cli.pack import pack
+from maedfer.cli.prepare import prepare
+from maedfer.cli.reproduce import reproduce_commands
 from maedfer.cli.runs import finetune_commands, pretrain_commands
 from maedfer.errors import MaedferError
 
@@ -75,9 +80,26 @@ def _ended_in_order() -> Iterator[None]:
 
 def _app() -> SubcommandApp:
     app = SubcommandApp()
-    commands: tuple[Callable[..., int], ...] = (predict, live, embed, demo, synth, evaluate, calibrate)
+    commands: tuple[Callable[..., int], ...] = (
+        predict,
+        live,
+        embed,
+        demo,
+        synth,
+        prepare,
+        pack,
+        evaluate,
+        aggregate,
+        compare,
+        calibrate,
+        reconstruct,
+        attention,
+        curves,
+    )
     for command in commands:
         app.command(command)
+    app.command(name="map")(map_embeddings)
     app.command(pretrain_commands(), name="pretrain", help="Pre-train a masked autoencoder by recipe.")
     app.command(finetune_commands(), name="finetune", help="Fine-tune a classifier by recipe.")
+    app.command(reproduce_commands(), name="reproduce", help="Run the paper's protocol on one of its data sets.")
     return app

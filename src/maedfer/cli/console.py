@@ -1,5 +1,6 @@
 """What the commands share: the progress bar and the line of an error, both on stderr."""
 
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -28,12 +29,11 @@ class Bar:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Bar]:
-    """A bar that goes when the work is done; silent when stderr is not a terminal."""
+    """A bar that goes when the work is done; only on a terminal, and of many processes only in the first."""
     console = Console(stderr=True)
+    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown) as bars:
         yield Bar(bars, title)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import AvoidSubcommands, arg
@@ -11,7 +12,10 @@ from maedfer.cli.console import Bar, progress_bar
 from maedfer.errors import ConfigError
 from maedfer.recipes import FINETUNE_RECIPES, PRETRAIN_RECIPES, FinetuneRecipe, PretrainRecipe
 
-__all__ = ["finetune_commands", "pretrain_commands"]
+__all__ = ["finetune_commands", "pretrain_commands", "require_training"]
+
+
+_NEEDED = ("accelerate", "kornia", "matplotlib", "peft", "sklearn", "tensorboard", "webdataset")
 
 
 def pretrain_commands() -> SubcommandApp:
@@ -32,34 +36,46 @@ def finetune_commands() -> SubcommandApp:
 
 def _pretrain(default: PretrainRecipe) -> Callable[..., int]:
     def run(recipe: Annotated[PretrainRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
-        _require_training()
+        require_training()
         from maedfer.train.pretrain import pretrain
 
         with progress_bar("pre-training") as bar:
             weights = pretrain(recipe, _with_numbers(bar))
-        print(f"wrote {weights}")
-        return 0
+        return _end(weights)
 
     return run
 
 
 def _finetune(default: FinetuneRecipe) -> Callable[..., int]:
     def run(recipe: Annotated[FinetuneRecipe, arg(name=""), AvoidSubcommands] = default) -> int:
-        _require_training()
+        require_training()
         from maedfer.train.finetune import finetune
 
         with progress_bar("fine-tuning") as bar:
             weights = finetune(recipe, _with_numbers(bar))
-        print(f"wrote {weights}")
-        return 0
+        return _end(weights)
 
     return run
 
 
-def _require_training() -> None:
-    missing = [name for name in ("accelerate", "kornia", "sklearn", "tensorboard") if find_spec(name) is None]
+def require_training() -> None:
+    """Say early that the extra `train` is missing.
+
+    Raises:
+        ConfigError: one of its packages is not installed.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigError(f"training needs {', '.join(missing)}, not installed here; run: pip install 'maedfer[train]'")
+
+
+def _end(weights: Path) -> int:
+    from maedfer.train.processes import end_processes, is_main_process
+
+    if is_main_process():
+        print(f"wrote {weights}")
+    end_processes()
+    return 0
 
 
 def _with_numbers(bar: Bar) -> Callable[[int, int, dict[str, float]], None]:
