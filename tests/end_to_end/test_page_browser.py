@@ -234,6 +234,7 @@ def test_a_pan_is_spoken_once_when_it_ends(reader: Reader) -> None:
     assert page.locator("#said").text_content() == ""
     page.locator("#zoom-in").click()
     sync_api.expect(page.locator("#range")).to_have_text("0:05.1 – 0:15.4")
+    sync_api.expect(page.locator("#said")).to_have_text("0:05.1 – 0:15.4")  # the zoom has been spoken
     page.evaluate("window.spoken = 0; new MutationObserver(() => spoken++).observe(said, { childList: true })")
     reader.point_at(0, 10.0)
     box = reader.timeline(0).bounding_box()
