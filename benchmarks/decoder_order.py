@@ -32,7 +32,7 @@ from maedfer.train.finetune import finetune
 from maedfer.train.pretrain import pretrain
 from maedfer.video.clips import ClipSpec
 from maedfer.weights import load_model
-from record import write
+from record import circumstances, write
 
 ORDERS = ("own", "published")
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the mean eigenvalue
@@ -103,7 +103,12 @@ def one_run(settings: Settings, seed: int, order: str) -> dict[str, float | int 
         )
     )
     train = read_manifest(settings.train)
-    row = {"seed": seed, "order": order, "masked_loss": masked_loss(first, train, train.part("val"), seed)}
+    row = {
+        "seed": seed,
+        "order": order,
+        "commit": circumstances()["commit"],
+        "masked_loss": masked_loss(first, train, train.part("val"), seed),
+    }
     classifier = load_model(second)
     assert isinstance(classifier, ExpressionClassifier)
     test = read_manifest(settings.test)
