@@ -7,12 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 
+import maedfer.synth.filming as filming
 import maedfer.synth.render as render_room
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError, RenderError
 from maedfer.synth import ClipSpec, Renderer, draw_spec, render_clip
+from maedfer.synth.cameras import CLEAN
 from maedfer.synth.clips import head_of
+from maedfer.synth.dynamics import PLANS, Bout
 from maedfer.synth.identity import draw_identity
+from maedfer.synth.prototypes import PROTOTYPES
+
+SETTINGS = {"size": 64, "fps": 6.25, "seconds": 2.56, "test_share": 0.2}
 
 
 def spec(index: int, seed: int = 4, size: int = 64, frames: int = 8) -> ClipSpec:
@@ -33,8 +39,33 @@ def test_classes_are_balanced_and_people_kept_apart() -> None:
     assert shares["test"] / len(split_of) == pytest.approx(0.2, abs=0.01)
     assert shares["val"] / len(split_of) == pytest.approx(0.05, abs=0.01)
     for s in specs:
-        assert 0 < s.bout.onset_s < s.bout.apex_s < s.bout.offset_s <= 2.56
-        assert (s.intensity == 0) == (s.label == "neutral")
+        assert s.bout.onset_s < s.bout.apex_s <= s.bout.offset_s
+        assert (s.intensity == 0) == (s.label == "neutral") == (s.pace == "")
+        assert s.intensity == 0 or 0.35 <= s.intensity <= 1.1
+    shown = [s for s in specs if s.label != "neutral"]
+    counts = Counter((s.label, s.timing, s.pace) for s in shown)
+    assert all(counts[label, *plan] == pytest.approx(25 * PLANS.count(tuple(plan)), abs=1) for label, *plan in counts)
+
+
+def test_held_out_forms_are_for_testing_only_and_all_forms_occur() -> None:
+    specs = [spec(i) for i in range(3000)]
+    assert {s.split for s in specs if s.form.held_out} == {"test"}
+    assert {s.mix for s in specs} == {f"{label}/{f.name}" for label, forms in PROTOTYPES.items() for f in forms}
+    test = [s for s in specs if s.split == "test"]
+    assert 0.15 < np.mean([s.form.held_out for s in test]) < 0.32
+    assert {s.split for s in (draw_spec(i, 4, split="val", **SETTINGS) for i in range(40))} == {"val"}
+    with pytest.raises(ConfigError, match="train, val, test"):
+        draw_spec(0, 4, split="dev", **SETTINGS)
+
+
+def test_speech_tells_nothing_about_the_expression() -> None:
+    talk: dict[str, list[float]] = {label: [] for label in BASIC_EXPRESSIONS}
+    for s in map(spec, range(2800)):
+        talk[s.label].append(s.talk)
+    shares = [np.mean([t > 0 for t in values]) for values in talk.values()]
+    assert max(shares) - min(shares) < 0.12
+    loud = [np.mean([t for t in values if t > 0]) for values in talk.values()]
+    assert max(loud) - min(loud) < 0.1
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -95,9 +126,10 @@ def test_frames_differ_in_time_and_show_a_face(anny_renderer: Renderer) -> None:
 
 
 def test_only_the_expression_tells_labels_apart(anny_renderer: Renderer) -> None:
-    base = next(s for s in map(partial(spec, size=96, frames=12), range(50)) if s.bout.onset_s > 0.3)
+    base = next(s for s in map(partial(spec, size=96, frames=12), range(50)) if s.talk == 0)
+    base = replace(base, bout=Bout(0.5, 0.9, 4.0, 0.5), timing="onset", pace="posed")
     clips = {
-        label: render_clip(replace(base, label=label, variant=1, intensity=float(label != "neutral")), anny_renderer)
+        label: render_clip(replace(base, label=label, variant=0, intensity=float(label != "neutral")), anny_renderer)
         for label in BASIC_EXPRESSIONS
     }
     neutral = clips.pop("neutral").astype(np.float32)
@@ -108,12 +140,16 @@ def test_only_the_expression_tells_labels_apart(anny_renderer: Renderer) -> None
         assert np.abs(clip[apex] - neutral[apex]).mean() > 0.3, label
 
 
-def test_neutral_stays_nearest_to_its_start(anny_renderer: Renderer) -> None:
+def test_neutral_stays_nearest_to_its_start(anny_renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A camera on a stand and a head held still: both move more of the picture than any face does.
+    placements = filming._placements
+    monkeypatch.setattr(filming, "clip_camera", lambda spec: CLEAN)
+    monkeypatch.setattr(filming, "_placements", lambda head, motion, rng: placements(head, 0 * motion, rng))
     moved: dict[str, float] = dict.fromkeys(BASIC_EXPRESSIONS, 0.0)
     for index in (0, 1, 2):
-        base = spec(index, size=96, frames=12)
+        base = replace(spec(index, size=96, frames=12), bout=Bout(0.5, 0.9, 4.0, 0.5), talk=0.0)
         for label in BASIC_EXPRESSIONS:
-            shown = replace(base, label=label, variant=1, intensity=float(label != "neutral"))
+            shown = replace(base, label=label, variant=0, intensity=float(label != "neutral"))
             clip = render_clip(shown, anny_renderer).astype(np.float32)
             apex = int(base.bout.apex_s * base.fps) + 1
             moved[label] += float(np.abs(clip[apex] - clip[0]).mean())

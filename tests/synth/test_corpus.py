@@ -15,6 +15,7 @@ from maedfer.synth import render_scene, synthesize, write_sample
 COLUMNS = [
     *("path", "label", "label_set", "subject", "split", "fold", "frames", "fps"),
     *("rig", "variant", "intensity", "seed", "onset_s", "apex_s", "offset_s"),
+    *("mix", "held_out", "timing", "pace", "talk", "tone", "age", "male"),
 ]
 
 
@@ -58,7 +59,9 @@ def test_workers_change_nothing_and_a_second_call_goes_on(egl: None, ict_file: P
         assert np.abs(clip.astype(np.float32) - frames(two.parent / row["path"])).mean() < 3
         assert row["label_set"] == "DFEW"
         assert row["rig"] == "tiny"
-        assert float(row["onset_s"]) < float(row["apex_s"]) < float(row["offset_s"])
+        assert float(row["onset_s"]) < float(row["apex_s"]) <= float(row["offset_s"])
+        assert all(0 <= float(row[name]) <= 1 for name in ("tone", "age", "male"))
+        assert row["mix"].startswith(row["label"] + "/")
     assert {path.name for path in (tmp_path / "one" / "clips").iterdir()} == {Path(r["path"]).name for r in rows}
     again = one.parent / rows[3]["path"]
     kept = (one.parent / rows[0]["path"]).stat().st_mtime_ns

@@ -1,16 +1,16 @@
-"""``maedfer predict``, ``embed``, ``demo`` and ``synth``."""
+"""``maedfer predict``, ``embed`` and ``demo``."""
 
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from maedfer.cli.console import progress_bar
 from maedfer.cli.options import AnswerOptions, ModelOptions, ReadingOptions
 from maedfer.errors import ConfigError, DecodeError
 
-__all__ = ["demo", "embed", "predict", "synth"]
+__all__ = ["demo", "embed", "predict"]
 
 
 def predict(
@@ -18,6 +18,8 @@ def predict(
     options: Annotated[AnswerOptions, arg(name="")] = AnswerOptions(),  # noqa: B008 - frozen
     out: Path = Path("maedfer-results"),
     formats: tuple[Literal["csv", "json", "parquet", "html", "mp4"], ...] = ("csv", "json", "html"),
+    engine: Literal["local", "ray"] = "local",
+    workers: int = 2,
 ) -> int:
     """Say which expression each face in a video shows, and when.
 
@@ -30,6 +32,9 @@ def predict(
         options: how they are read.
         out: folder for the results.
         formats: what to write: csv, json, parquet, html (the page) and mp4 (the video with boxes and labels).
+        engine: local: one video after the other in this process; ray: many at once, on this machine or the cluster of
+            RAY_ADDRESS (extra ray).
+        workers: processes of the engine ray, each with one model, and with --device cuda a GPU, of its own.
     """
     if not videos:
         raise ConfigError("predict: expected at least one video, got none; for example: maedfer predict talk.mp4")
@@ -37,7 +42,14 @@ def predict(
         raise ConfigError("predict: expected at least one format, got none; for example: --formats csv html")
     from maedfer.cli.batches import PredictionWork, run_batch
 
-    return run_batch(videos, out, PredictionWork(options, formats), again=options.again)
+    if engine == "local":
+        return run_batch(videos, out, PredictionWork(options, formats), again=options.again)
+    from maedfer.ray_engine import RayEngine
+
+    make = partial(PredictionWork, options, formats)
+    # Ray hides GPUs from workers that do not ask for one; this machine cannot know what those of a cluster have.
+    spread = RayEngine(make, workers=workers, again=options.again, gpus=1.0 if options.device == "cuda" else 0.0)
+    return run_batch(videos, out, make(), again=options.again, engine=spread)
 
 
 def embed(
@@ -82,46 +94,3 @@ def demo(
     reading = AnswerOptions(model=options.model, device=options.device)
     work = PredictionWork(reading, ("csv", "json", "html", "mp4"))
     return run_batch((str(video),), out, work, again=True, truth=truth)
-
-
-def synth(
-    out: Path,
-    clips: int,
-    seed: int = 0,
-    rig: str = "anny",
-    size: int = 160,
-    fps: float = 25.0,
-    seconds: float = 2.56,
-    test_share: float = 0.1,
-    workers: int | None = None,
-) -> int:
-    """Render labelled expression clips of made-up people: mp4 files and a manifest.
-
-    Args:
-        out: folder for the clips and manifest.csv; an interrupted run goes on where it stopped.
-        clips: how many.
-        seed: the same seed gives the same clips; another one gives other people.
-        rig: "anny" (extra synth), or a FILE.npz of ICT-FaceKit arrays.
-        size: side of the square picture in pixels, even.
-        fps: frames per second.
-        seconds: length of a clip.
-        test_share: share of the people kept for testing; 5 % more are for validation.
-        workers: processes that render; one a core when left out.
-    """
-    from maedfer.synth import synthesize
-
-    with progress_bar("rendering") as bar:
-        manifest = synthesize(
-            out,
-            clips,
-            seed,
-            rig=rig,
-            size=size,
-            fps=fps,
-            seconds=seconds,
-            test_share=test_share,
-            workers=workers,
-            progress=bar,
-        )
-    print(f"wrote {manifest}")
-    return 0

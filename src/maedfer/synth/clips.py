@@ -1,28 +1,28 @@
-"""One labelled clip: what it shows (:class:`ClipSpec`, drawn from a seed) and its pixels (:func:`render_clip`)."""
+"""One labelled clip: what it shows (:class:`ClipSpec`) and who is in it, drawn from a seed."""
 
 import hashlib
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
 
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError
-from maedfer.synth.dynamics import Bout, Life, draw_bout
-from maedfer.synth.expressions import PROTOTYPES, apex_weights
+from maedfer.synth.dynamics import PLANS, Bout, Pace, Timing, draw_bout
 from maedfer.synth.head import Head, build_head
-from maedfer.synth.identity import draw_identity
-from maedfer.synth.render import Placement, Renderer, rotation
+from maedfer.synth.identity import Identity, draw_identity
+from maedfer.synth.prototypes import PROTOTYPES, Prototype, prototype
 from maedfer.synth.rig import Rig
-from maedfer.synth.scene import Camera, backdrop, draw_camera, draw_lighting, shoot
 
-__all__ = ["ClipSpec", "clip_camera", "draw_spec", "head_of", "render_clip"]
+__all__ = ["ClipSpec", "draw_spec", "generator", "head_of", "person_of"]
 
 #: Counted up whenever the same spec would give other pixels, so that stale clips are not taken for finished ones.
-_PICTURE = 1
+_PICTURE = 2
 #: Two people share seven clips: each shows different expressions only, and every seven clips are balanced.
 _FIRST_SHARE = 4
 _VAL_SHARE = 0.05
+_SPLITS = ("train", "val", "test")
+_TALK_SHARE = 0.5
+_UNTIMED: tuple[Timing, Pace] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,12 @@ class ClipSpec:
         subject: number of the person in the set.
         split: ``"train"``, ``"val"`` or ``"test"``, by the person.
         label: one of :data:`~maedfer.emotions.BASIC_EXPRESSIONS`.
-        variant: number of the prototype in :data:`~maedfer.synth.expressions.PROTOTYPES`.
+        variant: number of the form in :data:`~maedfer.synth.prototypes.PROTOTYPES`.
         intensity: of the apex; 0 for neutral.
         bout: onset, apex and offset.
+        timing: ``"onset"``, ``"offset"`` or empty, see :mod:`~maedfer.synth.dynamics`; empty for neutral.
+        pace: ``"spontaneous"`` or ``"posed"``; empty for neutral.
+        talk: how clearly the face speaks, 0 (silent) to 1.3.
         size: side of the square picture in pixels.
         fps: frames per second.
         frames: number of frames.
@@ -51,6 +54,9 @@ class ClipSpec:
     variant: int
     intensity: float
     bout: Bout
+    timing: Timing
+    pace: Pace
+    talk: float
     size: int
     fps: float
     frames: int
@@ -68,114 +74,101 @@ class ClipSpec:
         return f"s{self.seed}x{self.subject:06d}"
 
     @property
+    def form(self) -> Prototype:
+        """The form of the expression."""
+        return prototype(self.label, self.variant)
+
+    @property
+    def mix(self) -> str:
+        """Name of the form, distinct between expressions."""
+        return f"{self.label}/{self.form.name}"
+
+    @property
     def digest(self) -> str:
         """Eight letters that change when anything about the clip does."""
         return hashlib.sha256(repr((_PICTURE, astuple(self))).encode()).hexdigest()[:8]
 
 
-def draw_spec(index: int, seed: int, *, size: int, fps: float, seconds: float, test_share: float) -> ClipSpec:
-    """The clip with this number in the set with this seed; nothing else decides."""
+def draw_spec(
+    index: int, seed: int, *, size: int, fps: float, seconds: float, test_share: float, split: str | None = None
+) -> ClipSpec:
+    """The clip with this number in the set with this seed; nothing else decides.
+
+    Every seven clips show each expression once, every 56 clips each expression in all its timings and paces. Forms that
+    are held out appear in the test split only.
+
+    Args:
+        index: number of the clip.
+        seed: of the set.
+        size: side of the square picture in pixels.
+        fps: frames per second.
+        seconds: length of the clip.
+        test_share: share of the people kept for testing; 5 % more are for validation.
+        split: split of all people; ``None`` lets ``test_share`` decide.
+
+    Raises:
+        ConfigError: such a clip cannot be rendered, or no such split.
+    """
+    if split is not None and split not in _SPLITS:
+        raise ConfigError(f"split {split!r}: expected one of {', '.join(_SPLITS)}")
     block, place = divmod(index, len(BASIC_EXPRESSIONS))
-    order = _generator(seed, "order", block).permutation(len(BASIC_EXPRESSIONS))
-    label = BASIC_EXPRESSIONS[order[place]]
+    number = int(generator(seed, "order", block).permutation(len(BASIC_EXPRESSIONS))[place])
+    label = BASIC_EXPRESSIONS[number]
     subject = 2 * block + int(place >= _FIRST_SHARE)
-    rng = _generator(seed, "spec", index)
+    split = split or _split(seed, subject, test_share)
+    rng = generator(seed, "spec", index)
+    neutral = label == "neutral"
+    timing, pace = _UNTIMED if neutral else _plan(seed, number, block)
     return ClipSpec(
         seed=seed,
         index=index,
         subject=subject,
-        split=_split(seed, subject, test_share),
+        split=split,
         label=label,
-        variant=int(rng.integers(len(PROTOTYPES[label]))),
-        intensity=0.0 if label == "neutral" else round(float(rng.uniform(0.7, 1.15)), 3),
-        bout=draw_bout(rng, seconds),
+        variant=_variant(rng, label, split),
+        intensity=0.0 if neutral else round(0.35 + 0.75 * float(rng.beta(1.6, 1.1)), 3),
+        bout=draw_bout(rng, seconds, timing, pace),
+        timing=timing,
+        pace=pace,
+        talk=round(float(rng.uniform(0.3, 1.3)), 3) if rng.random() < _TALK_SHARE else 0.0,
         size=size,
         fps=fps,
         frames=max(1, round(seconds * fps)),
     )
 
 
+def person_of(rig: Rig, seed: int, subject: int) -> Identity:
+    """Who the person with this number in the set with this seed is."""
+    return draw_identity(rig, generator(seed, "person", subject))
+
+
 def head_of(rig: Rig, seed: int, subject: int) -> Head:
     """The person with this number in the set with this seed."""
-    return build_head(rig, draw_identity(rig, _generator(seed, "person", subject)))
+    return build_head(rig, person_of(rig, seed, subject))
 
 
-def clip_camera(spec: ClipSpec) -> Camera:
-    """The camera that records the clip."""
-    return draw_camera(_generator(spec.seed, "camera", spec.index))
+def _plan(seed: int, number: int, block: int) -> tuple[Timing, Pace]:
+    """Timing and pace of an expression's clip in this block: each of :data:`PLANS` once in as many blocks."""
+    group, place = divmod(block, len(PLANS))
+    order = generator(seed, "time", len(BASIC_EXPRESSIONS) * group + number).permutation(len(PLANS))
+    return PLANS[order[place]]
 
 
-def render_clip(spec: ClipSpec, renderer: Renderer) -> UInt8[np.ndarray, "T H W 3"]:
-    """The clip's frames, before the codec.
-
-    Args:
-        spec: what to show.
-        renderer: of the clip's size, with the rig.
-
-    Raises:
-        ConfigError: the renderer has another size.
-    """
-    if (renderer.width, renderer.height) != (spec.size, spec.size):
-        raise ConfigError(
-            f"clip is {spec.size}x{spec.size} and the renderer {renderer.width}x{renderer.height}; make one to fit"
-        )
-    rng = _generator(spec.seed, "clip", spec.index)
-    head = head_of(renderer.rig, spec.seed, spec.subject)
-    times = (np.arange(spec.frames) + 0.5) / spec.fps
-    weights, life = _performance(spec, rng, times)
-    lighting = draw_lighting(rng, float(head.person.skin.mean()))
-    places = _placements(head, life.head(times), rng)
-    background = backdrop(rng, spec.size, spec.size)
-    camera = clip_camera(spec)
-    posed, folds = head.pose(weights), head.folds(weights)
-    renderer.load([head])
-    frames = np.empty((spec.frames, spec.size, spec.size, 3), np.uint8)
-    for t in range(spec.frames):
-        image = renderer.draw([(head, posed[t], folds[t], places[t], lighting)], background)
-        frames[t] = shoot(image, camera, rng)
-    return frames
-
-
-def _performance(
-    spec: ClipSpec, rng: np.random.Generator, times: Float64[np.ndarray, "T"]
-) -> tuple[Float32[np.ndarray, "T K"], Life]:
-    """Unit weights in time, and the face's own life."""
-    # Neutral has a weak prototype too (a dimple, pressed lips); it is worn all the time and must not tell the class.
-    strength = spec.intensity if spec.label != "neutral" else 1.0
-    apex = apex_weights(spec.label, spec.variant, strength, _generator(spec.seed, "apex", spec.index))
-    talk = float(rng.uniform(0.3, 0.9)) if rng.random() < 0.45 else 0.0
-    life = Life(rng, spec.frames / spec.fps, talk)
-    return life.weights(times, spec.bout.curve(times), apex), life
-
-
-def _placements(head: Head, motion: Float64[np.ndarray, "T 6"], rng: np.random.Generator) -> list[Placement]:
-    """Where the head is in each frame: mostly frontal, off-centre; with forehead 45-75 % of the picture's height."""
-    yaw, pitch, roll = np.clip(rng.normal(0, [9, 4, 3]), [-22, -10, -8], [22, 10, 8])
-    distance = float(rng.uniform(8, 22))
-    fill = float(rng.uniform(0.36, 0.58))
-    focal = fill * 2 * distance / head.face_height
-    room = max(0.0, 0.5 * (1 - fill) - 0.06) * head.face_height / fill
-    centre = np.clip(rng.normal(0, 0.35, 2), -0.8, 0.8) * room * np.array([1.0, 0.7])
-    return [
-        Placement(
-            head=rotation(0.6 * yaw + turn[0], pitch + turn[1], 0.7 * roll + turn[2]),
-            body=rotation(0.4 * yaw, 0.0, 0.3 * roll),
-            shift=np.array([centre[0] + turn[3], centre[1] + turn[4], turn[5] - distance], np.float32),
-            focal=focal,
-        )
-        for turn in motion
-    ]
+def _variant(rng: np.random.Generator, label: str, split: str) -> int:
+    """A form by its share; the held-out ones for testing only."""
+    shares = np.array([form.share * (split == "test" or not form.held_out) for form in PROTOTYPES[label]])
+    return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
 def _split(seed: int, subject: int, test_share: float) -> str:
     """Split of a person: golden-ratio steps spread the shares evenly over any run of people."""
-    start = float(_generator(seed, "split", 0).random())
+    start = float(generator(seed, "split", 0).random())
     at = (start + subject * 0.6180339887498949) % 1.0
     if at < test_share:
         return "test"
     return "val" if at < test_share + _VAL_SHARE else "train"
 
 
-def _generator(seed: int, purpose: str, number: int) -> np.random.Generator:
+def generator(seed: int, purpose: str, number: int) -> np.random.Generator:
     """Independent random numbers for each purpose and number."""
     return np.random.default_rng([seed, number, int.from_bytes(purpose.encode()[:4], "big")])

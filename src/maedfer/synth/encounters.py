@@ -17,9 +17,10 @@ from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError
 from maedfer.synth.clips import head_of
 from maedfer.synth.corpus import load_rig
-from maedfer.synth.dynamics import Bout, Life
+from maedfer.synth.dynamics import Bout
 from maedfer.synth.expressions import apex_weights
 from maedfer.synth.head import Head
+from maedfer.synth.life import Life
 from maedfer.synth.render import Placement, rotation
 from maedfer.synth.scene import backdrop, draw_lighting
 from maedfer.synth.stage import Actor, face_box, film
@@ -139,7 +140,7 @@ def _rehearse(rng: np.random.Generator, head: Head, walk: Walk, times: Float64[n
     label = str(rng.choice(BASIC_EXPRESSIONS))
     onset = float(rng.uniform(0.1, 0.6)) * seconds
     curve = Bout(onset, onset + 0.4, onset + 1.8, 0.4).curve(times)
-    weights = life.weights(times, curve, apex_weights(label, 0, 1.0, rng))
+    weights = life.weights(times, curve[:, None] * apex_weights(label, 0, 1.0, rng))
     focal = walk.fill * 2 * _DISTANCE / head.face_height
     step = 2 * _DISTANCE / focal
     places = [

@@ -6,8 +6,20 @@ import numpy as np
 from jaxtyping import Float32
 
 from maedfer.synth.rig import Rig
+from maedfer.synth.style import (
+    Beard,
+    Glasses,
+    Hair,
+    Headwear,
+    Makeup,
+    draw_beard,
+    draw_glasses,
+    draw_hair,
+    draw_headwear,
+    draw_makeup,
+)
 
-__all__ = ["Hair", "Identity", "draw_identity"]
+__all__ = ["Identity", "draw_identity"]
 
 # Linear-light albedo between which skin is mixed (geometric mean), fair to dark.
 _FAIR, _DARK = np.array([0.74, 0.50, 0.40]), np.array([0.08, 0.039, 0.024])
@@ -28,28 +40,12 @@ _GREY = np.array([0.38, 0.37, 0.36])
 
 
 @dataclass(frozen=True)
-class Hair:
-    """Hair of the head.
-
-    Attributes:
-        thickness: of the cap, in eye distances; 0 is bald.
-        line: height of the hairline above the eyes, in eye distances.
-        length: how far a curtain of hair hangs below the eyes, in eye distances; 0 is none.
-        parting: -1..1, where the curtain opens.
-    """
-
-    thickness: float
-    line: float
-    length: float
-    parting: float
-
-
-@dataclass(frozen=True)
 class Identity:
     """One person.
 
     Attributes:
         traits: weight of each of the rig's identity offsets.
+        tone: of the skin, 0 fair, 1 dark; all tones are equally frequent.
         skin: linear-light albedo.
         lip: linear-light albedo.
         brow: linear-light albedo.
@@ -57,16 +53,23 @@ class Identity:
         iris: linear-light albedo.
         cloth: linear-light albedo.
         hair: shape of the hair.
+        headwear: what covers it.
+        makeup: paint on the face.
+        glasses: if there are any.
         brow_width: thickness of the brows in eye distances.
         brow_height: above the eyes in eye distances.
         brow_arch: 0 straight, 1 arched.
-        beard: 0 none, 1 full.
+        brow_density: 0 sparse, 1 dense.
+        beard: its kind.
+        oily: 0 matt skin, 1 shiny skin.
+        pores: how uneven the skin is, 0..1.
         age: 0 young, 1 old.
         male: 0..1.
         paint_seed: seed of freckles, brow hairs and stubble.
     """
 
     traits: Float32[np.ndarray, "I"]
+    tone: float
     skin: Float32[np.ndarray, "3"]
     lip: Float32[np.ndarray, "3"]
     brow: Float32[np.ndarray, "3"]
@@ -74,10 +77,16 @@ class Identity:
     iris: Float32[np.ndarray, "3"]
     cloth: Float32[np.ndarray, "3"]
     hair: Hair
+    headwear: Headwear
+    makeup: Makeup
+    glasses: Glasses | None
     brow_width: float
     brow_height: float
     brow_arch: float
-    beard: float
+    brow_density: float
+    beard: Beard
+    oily: float
+    pores: float
     age: float
     male: float
     paint_seed: int
@@ -91,45 +100,41 @@ def draw_identity(rig: Rig, rng: np.random.Generator) -> Identity:
     skin = np.exp((1 - tone) * np.log(_FAIR) + tone * np.log(_DARK)) * np.exp(rng.normal(0, [0.05, 0.05, 0.09]))
     redness = rng.uniform(0.0, 1.0)
     lip = skin * np.array([0.95, 0.62, 0.66]) * np.exp(rng.normal(0, 0.06, 3))
-    if male < 0.5 and rng.random() < 0.4:
-        lip = lip * (1 - 0.6 * redness) + np.array([0.42, 0.05, 0.07]) * 0.6 * redness
+    if male < 0.5 and rng.random() < 0.45:
+        stick = np.array([0.42, 0.05, 0.07]) * np.exp(rng.normal(0, [0.35, 0.6, 0.5]))
+        lip = lip * (1 - 0.75 * redness) + stick * 0.75 * redness
     dark = rng.random() < 0.35 + 0.65 * tone
-    hair_colour = _HAIRS[0 if dark else rng.integers(1, len(_HAIRS))] * np.exp(rng.normal(0, 0.2, 3))
+    hair_colour = _HAIRS[0 if dark else rng.integers(1, len(_HAIRS))] * np.exp(
+        rng.normal(0, 0.22) + rng.normal(0, 0.05, 3)
+    )
     grey = float(np.clip((age - 0.45) * 2.2 * rng.uniform(0.3, 1.2), 0, 0.9))
     hair_colour = hair_colour * (1 - grey) + _GREY * grey
     iris = _IRISES[rng.integers(0, 2) if rng.random() < 0.3 + 0.7 * tone else rng.integers(2, len(_IRISES))]
-    beard = float(rng.uniform(0.15, 1.0)) if male > 0.5 and rng.random() < 0.5 else 0.0
     cloth = np.exp(rng.normal(-1.8, 0.8)) * np.exp(rng.normal(0, 0.5, 3))
     return Identity(
         traits=_traits(rig, rng, tone, male, age),
+        tone=tone,
         skin=skin.astype(np.float32),
         lip=lip.astype(np.float32),
-        brow=np.minimum(hair_colour * rng.uniform(0.4, 0.8), skin * 0.55).astype(np.float32),
+        brow=np.minimum(hair_colour * rng.uniform(0.3, 0.7), skin * 0.4).astype(np.float32),
         hair_colour=hair_colour.astype(np.float32),
         iris=iris.astype(np.float32),
         cloth=np.clip(cloth, 0.01, 0.8).astype(np.float32),
-        hair=_hair(rng, male, age),
+        hair=draw_hair(rng, male, age, tone),
+        headwear=draw_headwear(rng, male),
+        makeup=draw_makeup(rng, male, age),
+        glasses=draw_glasses(rng, age),
         brow_width=float(rng.uniform(0.055, 0.10) + 0.025 * male),
         brow_height=float(rng.uniform(0.31, 0.38) - 0.02 * male),
         brow_arch=float(rng.uniform(0.1, 0.9)),
-        beard=beard,
+        brow_density=float(np.clip(rng.normal(0.7, 0.25), 0.1, 1.0)),
+        beard=draw_beard(rng, male),
+        oily=float(rng.beta(1.4, 1.8)),
+        pores=float(np.clip(rng.beta(1.2, 1.8) + 0.2 * age, 0, 1)),
         age=age,
         male=male,
         paint_seed=int(rng.integers(2**31)),
     )
-
-
-def _hair(rng: np.random.Generator, male: float, age: float) -> Hair:
-    """Bald, cropped, full or long."""
-    line = float(rng.uniform(0.92, 1.12) + 0.12 * male * age)
-    if male > 0.5:
-        if rng.random() < 0.08 + 0.2 * age:
-            return Hair(0.0, line + 0.5, 0.0, 0.0)
-        long = rng.random() < 0.08
-    else:
-        long = rng.random() < 0.72
-    thickness = float(rng.uniform(0.05, 0.16) if male > 0.5 and rng.random() < 0.6 else rng.uniform(0.12, 0.32))
-    return Hair(thickness, line, float(rng.uniform(0.5, 3.0)) if long else 0.0, float(rng.uniform(-1, 1)))
 
 
 def _traits(rig: Rig, rng: np.random.Generator, tone: float, male: float, age: float) -> Float32[np.ndarray, "I"]:

@@ -19,6 +19,8 @@ __all__ = ["PIVOT", "Placement", "Renderer", "place_points", "rotation"]
 #: Where the head turns on the neck, in eye distances of the head's own frame.
 PIVOT = np.array([0.0, -1.5, -1.1], np.float32)
 _CENTRE = np.array([0.0, -0.55, 0.3], np.float32)
+# How deep a crease is, in eye distances.
+_FOLD_DEPTH = 0.014
 # Drawn larger and averaged down: in software half the price of a multisampled framebuffer.
 _OVER = 1.5
 
@@ -49,12 +51,15 @@ class _Uploaded:
         self.fixed = context.buffer(head.fixed.tobytes())
         self.index = context.buffer(head.triangles.tobytes())
         self.paint = _texture(context, head.paint)
-        self.creases = _texture(context, head.creases)
-        layout = [(self.moving, "3f 3f", "position", "normal"), (self.fixed, "3f 3f 4f", "place", "albedo", "traits")]
+        self.creases = [_texture(context, image) for image in head.creases]
+        layout = [
+            (self.moving, "3f 3f", "position", "normal"),
+            (self.fixed, "3f 3f 4f 1f", "place", "albedo", "traits", "lit"),
+        ]
         self.mesh = context.vertex_array(program, layout, self.index)
 
     def release(self) -> None:
-        for thing in (self.mesh, self.moving, self.fixed, self.index, self.paint, self.creases):
+        for thing in (self.mesh, self.moving, self.fixed, self.index, self.paint, *self.creases):
             thing.release()
 
 
@@ -83,7 +88,7 @@ class Renderer:
         self._program["frame"].value = (LEFT, BOTTOM, WIDE, HIGH)
         self._program["pivot"].value = tuple(PIVOT.tolist())
         self._program["centre"].value = tuple(_CENTRE.tolist())
-        for unit, name in enumerate(("paint", "creases", "grain")):
+        for unit, name in enumerate(("paint", "creases", "lines", "grain")):
             self._program[name].value = unit
 
     def load(self, heads: list[Head]) -> None:
@@ -95,7 +100,7 @@ class Renderer:
 
     def draw(
         self,
-        faces: list[tuple[Head, Float32[np.ndarray, "_ 6"], Float32[np.ndarray, "4"], Placement, Lighting]],
+        faces: list[tuple[Head, Float32[np.ndarray, "_ 6"], Float32[np.ndarray, "8"], Placement, Lighting]],
         background: UInt8[np.ndarray, "H W 3"],
     ) -> UInt8[np.ndarray, "H W 3"]:
         """One frame.
@@ -107,14 +112,17 @@ class Renderer:
         columns, rows = self._size
         with self._context:
             self._target.use()
-            self._context.enable(self._context.DEPTH_TEST)
+            self._context.enable(self._context.DEPTH_TEST | self._context.BLEND)
+            # Colours come out multiplied by how much they cover: all but lenses cover everything.
+            self._context.blend_func = (self._context.ONE, self._context.ONE_MINUS_SRC_ALPHA)
             self._context.clear(0.0, 0.0, 0.0, 0.0)
-            self._grain.use(2)
+            self._grain.use(3)
             for head, posed, folds, at, lighting in faces:
                 uploaded = self._heads[id(head)][1]
                 uploaded.moving.write(posed)
                 uploaded.paint.use(0)
-                uploaded.creases.use(1)
+                uploaded.creases[0].use(1)
+                uploaded.creases[1].use(2)
                 self._set(head, folds, at, lighting)
                 uploaded.mesh.render()
             read = self._target.read(components=4)
@@ -124,15 +132,20 @@ class Renderer:
         bare = 255 - small[..., 3:].astype(np.uint16)
         return np.asarray((small[..., :3] + (background * bare + 127) // 255).clip(0, 255), np.uint8)
 
-    def _set(self, head: Head, folds: Float32[np.ndarray, "4"], at: Placement, lighting: Lighting) -> None:
+    def _set(self, head: Head, folds: Float32[np.ndarray, "8"], at: Placement, lighting: Lighting) -> None:
         """Tell the shader about one face."""
         program, depth = self._program, float(-at.shift[2])
         program["head"].write(np.ascontiguousarray(at.head.T))
         program["body"].write(np.ascontiguousarray(at.body.T))
         program["shift"].value = tuple(at.shift.tolist())
         program["lens"].value = (at.focal * self.height / self.width, at.focal, max(depth - 5, 0.5), depth + 5)
-        program["crease"].value = tuple(folds.tolist())
-        program["hair"].value = tuple(head.person.hair_colour.tolist())
+        program["crease"].value = tuple(folds[:4].tolist())
+        program["line"].value = tuple(folds[4:].tolist())
+        pixel = depth / (at.focal * self._size[1] / 2)
+        curl = 0.35 + 1.6 * head.person.hair.curl
+        ragged = 0.35 if head.person.headwear.kind == "none" else 0.0
+        program["surface"].value = (0.08 + 0.24 * head.person.pores, _FOLD_DEPTH / pixel, curl, ragged)
+        program["hair"].value = tuple(head.cap.tolist())
         program["brow"].value = tuple(head.person.brow.tolist())
         program["toward"].write(lighting.toward)
         program["light"].write(lighting.light)

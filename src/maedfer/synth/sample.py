@@ -14,9 +14,10 @@ from maedfer.errors import ConfigError
 from maedfer.output import write_text
 from maedfer.synth.clips import head_of
 from maedfer.synth.corpus import load_rig
-from maedfer.synth.dynamics import Bout, Life
+from maedfer.synth.dynamics import Bout
 from maedfer.synth.expressions import apex_weights
 from maedfer.synth.head import Head
+from maedfer.synth.life import Life
 from maedfer.synth.render import Placement, rotation
 from maedfer.synth.scene import backdrop, draw_lighting
 from maedfer.synth.stage import Actor, face_box, film
@@ -170,7 +171,7 @@ def _act(
     at = curves.argmax(0)
     weights = np.empty((len(times), apexes.shape[1]), np.float32)
     for k, apex in enumerate(apexes):
-        weights[at == k] = life.weights(times, curves[k], apex)[at == k]
+        weights[at == k] = life.weights(times, curves[k][:, None] * apex)[at == k]
     return weights
 
 

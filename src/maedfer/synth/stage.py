@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
+from maedfer.synth.cameras import CLEAN, Recorder
 from maedfer.synth.head import Head
 from maedfer.synth.render import Placement, Renderer, place_points
 from maedfer.synth.rig import Rig
-from maedfer.synth.scene import Camera, Lighting, shoot
+from maedfer.synth.scene import Lighting
 
-__all__ = ["Actor", "face_box", "film"]
+__all__ = ["Actor", "face_box", "film", "shaded"]
 
 _POSED_AT_ONCE = 16
-_CAMERA = Camera(grey=False, gain=np.ones(3, np.float32), blur=0.0, noise=0.8, shrink=1.0, crf=0)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def face_box(head: Head, at: Placement, width: int, height: int) -> Float64[np.n
     return np.concatenate([points.min(0), points.max(0)])
 
 
+def shaded(head: Head, at: Placement, lighting: Lighting) -> Head:
+    """The head with the shadows that the key light makes it cast on itself at this place."""
+    toward = (at.body @ at.head).T @ lighting.toward[0]
+    return head.shadowed(np.asarray(toward, np.float64), lighting.hardness)
+
+
 def film(
     actors: list[Actor], background: UInt8[np.ndarray, "H W 3"], rig: Rig, rng: np.random.Generator
 ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
@@ -55,8 +61,10 @@ def film(
     height, width = background.shape[:2]
     layers = sorted({actor.layer for actor in actors})
     renderer = Renderer(rig, width, height)
+    recorder = Recorder(CLEAN, height, width, rng)
+    heads = [shaded(actor.head, actor.places[len(actor.places) // 2], actor.lighting) for actor in actors]
     try:
-        renderer.load([actor.head for actor in actors])
+        renderer.load(heads)
         for start in range(0, len(actors[0].weights), _POSED_AT_ONCE):
             part = slice(start, start + _POSED_AT_ONCE)
             posed = [actor.head.pose(actor.weights[part]) for actor in actors]
@@ -66,11 +74,11 @@ def film(
                 # A layer after the other: the depths that the renderer compares are each face's own.
                 for layer in layers:
                     faces = [
-                        (actor.head, posed[k][t], folds[k][t], actor.places[start + t], actor.lighting)
+                        (heads[k], posed[k][t], folds[k][t], actor.places[start + t], actor.lighting)
                         for k, actor in enumerate(actors)
                         if actor.layer == layer
                     ]
                     picture = renderer.draw(faces, picture)
-                yield shoot(picture, _CAMERA, rng)
+                yield recorder.shoot(picture, 0.0)
     finally:
         renderer.close()

@@ -1,0 +1,65 @@
+"""What the face of a clip does: the weights of its units in time, from the spec alone, without drawing a picture."""
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from maedfer.synth.clips import ClipSpec, generator
+from maedfer.synth.dynamics import Wander, smooth
+from maedfer.synth.expressions import apex_weights, unit_columns
+from maedfer.synth.life import Life
+from maedfer.synth.prototypes import prototype
+from maedfer.synth.rig import UNITS
+
+__all__ = ["performance", "unit_track"]
+
+# What a resting face may wear for life, whatever it shows: some look a little stern, some a little amused.
+_RESTING = ("browDown", "browInnerUp", "browOuterUp", "eyeSquint", "mouthFrown", "mouthPress", "mouthSmile")
+_RESTING_MOST = 0.12
+_REGIONS = (("brow",), ("eye",), ("cheek", "nose", "mouth", "jaw"))
+# Parts of the face do not start together; symmetric around 0, so that time has no direction in it.
+_APART_S = 0.09
+
+
+def performance(spec: ClipSpec, times: Float64[np.ndarray, "T"]) -> tuple[Float32[np.ndarray, "T K"], Life]:
+    """Unit weights (0..1.6) at the given seconds, and the face's own life. Nothing but ``spec`` decides."""
+    intensity = 1.0 if spec.label == "neutral" else spec.intensity
+    apex = apex_weights(spec.label, spec.variant, intensity, generator(spec.seed, "apex", spec.index))
+    shown = _course(spec, times, generator(spec.seed, "course", spec.index)) * apex
+    shown = np.maximum(shown, _resting(spec))
+    life = Life(generator(spec.seed, "life", spec.index), spec.frames / spec.fps, spec.talk)
+    return life.weights(times, shown), life
+
+
+def unit_track(spec: ClipSpec) -> Float32[np.ndarray, "T K"]:
+    """The truth of a clip: weights of :data:`~maedfer.synth.rig.UNITS` at each of its frames, 0..1.6."""
+    return performance(spec, (np.arange(spec.frames) + 0.5) / spec.fps)[0]
+
+
+def _course(spec: ClipSpec, times: Float64[np.ndarray, "T"], rng: np.random.Generator) -> Float64[np.ndarray, "T K"]:
+    """Strength of the expression at each time in each unit, around 0..1."""
+    seconds = spec.frames / spec.fps
+    lags = rng.uniform(-_APART_S, _APART_S, len(_REGIONS)) * min(1.0, seconds / 2.56)
+    waver = 1 + spec.bout.waver * np.clip(Wander(rng, 1, 0.3, 1.1)(times)[:, 0] / 1.5, -1, 1)
+    rhythm = prototype(spec.label, spec.variant).rhythm
+    beat = np.ones(len(times))
+    if rhythm == "chew":
+        beat = 0.5 + 0.5 * np.sin(2 * np.pi * (float(rng.uniform(0.9, 1.8)) * times + float(rng.random())))
+    elif rhythm == "flash":
+        middles = rng.uniform(0, seconds, max(1, round(seconds * float(rng.uniform(0.4, 1.0)))))
+        width = float(rng.uniform(0.2, 0.35))
+        beat = smooth(1.4 * (1 - np.abs(times[:, None] - middles).min(1) / width))
+    course = np.empty((len(times), len(UNITS)))
+    for lag, names in zip(lags, _REGIONS, strict=True):
+        steady = rhythm in ("worn", "flash")
+        curve = np.ones(len(times)) if steady else spec.bout.curve(times - float(lag))
+        course[:, [unit.startswith(names) for unit in UNITS]] = (curve * waver * beat)[:, None]
+    return course
+
+
+def _resting(spec: ClipSpec) -> Float64[np.ndarray, "K"]:
+    """What this person's face wears at rest: the same in all clips, below what would be an expression."""
+    rng = generator(spec.seed, "rest", spec.subject)
+    worn = np.zeros(len(UNITS))
+    for name in rng.choice(_RESTING, 2, replace=False):
+        worn[unit_columns(str(name))] = rng.uniform(0, _RESTING_MOST)
+    return worn
