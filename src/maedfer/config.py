@@ -147,24 +147,32 @@ class ClassifierConfig:
     Attributes:
         encoder: the encoder's settings.
         labels: class names in index order.
-        pooling: tokens whose mean is classified; a ViT has only local tokens and always uses ``"local"``.
+        pooling: tokens whose mean is classified; a ViT has no ``"representative"`` tokens (it uses ``"local"`` for them
+            and for ``"all"``). ``"places"``: local tokens are averaged over time alone, and the head has weights of its
+            own for each place (row, column): for aligned faces, where a place is the same part of every face.
         temperature: logits are divided by it before the softmax (calibration; 1 = uncalibrated).
     """
 
     encoder: EncoderConfig = field(default_factory=LGIFormerConfig)
     labels: tuple[str, ...] = BASIC_EXPRESSIONS
-    pooling: Literal["representative", "local", "all"] = "representative"
+    pooling: Literal["representative", "local", "all", "places"] = "representative"
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"labels: expected distinct class names, got {self.labels!r}")
-        _check_choice("pooling", self.pooling, ("representative", "local", "all"))
-        if not isinstance(self.encoder, LGIFormerConfig) and self.pooling != "local":
+        _check_choice("pooling", self.pooling, ("representative", "local", "all", "places"))
+        if not isinstance(self.encoder, LGIFormerConfig) and self.pooling != "places":
             object.__setattr__(self, "pooling", "local")
         if not (isinstance(self.temperature, int | float) and 0.01 <= self.temperature <= 100):
             raise ConfigError(f"temperature: expected a number in [0.01, 100], got {self.temperature!r}")
+
+    @property
+    def head_width(self) -> int:
+        """Values of a clip that the head reads: D, or D for each place."""
+        _, rows, columns = self.encoder.token_grid
+        return self.encoder.embed_dim * (rows * columns if self.pooling == "places" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)

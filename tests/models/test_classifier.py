@@ -41,7 +41,7 @@ def test_skipping_unread_work_leaves_the_logits(encoder: LGIFormerConfig) -> Non
     torch.testing.assert_close(model.head(model.features_of_normalised(pixels)), whole, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("pooling", ["representative", "local", "all"])
+@pytest.mark.parametrize("pooling", ["representative", "local", "all", "places"])
 @pytest.mark.parametrize("encoder", [*ABLATIONS, ViTConfig(**SIZES)])
 def test_every_trainable_parameter_gets_a_gradient(encoder: LGIFormerConfig | ViTConfig, pooling: str) -> None:
     model = classifier(encoder, pooling).train()
@@ -56,7 +56,7 @@ def test_every_trainable_parameter_gets_a_gradient(encoder: LGIFormerConfig | Vi
     lgi = isinstance(encoder, LGIFormerConfig)
     if lgi and (pooling, encoder.exchange_step) == ("representative", "cross"):
         assert {name.split(".")[3].partition("_")[0] for name in frozen} == {"exchange"}
-    elif lgi and (pooling, encoder.exchange_step) == ("local", "none"):
+    elif lgi and pooling in ("local", "places") and encoder.exchange_step == "none":
         assert {name.split(".")[3].partition("_")[0] for name in frozen} == {"global"}
     else:
         assert frozen == set()

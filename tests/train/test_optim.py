@@ -87,7 +87,7 @@ def test_schedules_of_the_paper(optim, peak, end):
     assert learning_rate(100 * steps, steps, optim, 128) == pytest.approx(end)
 
 
-@pytest.mark.parametrize("pooling", ["representative", "local", "all"])
+@pytest.mark.parametrize("pooling", ["representative", "local", "all", "places"])
 def test_every_trained_parameter_of_the_classifier_gets_a_gradient(pooling):
     model = ExpressionClassifier(ClassifierConfig(encoder=ENCODER, pooling=pooling))
     check_gradients(model, lambda clips: F.cross_entropy(model(clips), torch.tensor([0, 1])))

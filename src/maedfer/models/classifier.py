@@ -1,4 +1,6 @@
-"""Expression classifier: encoder, mean of tokens, LayerNorm, linear head (paper section 3.4)."""
+"""Expression classifier: encoder, mean of tokens, LayerNorm, linear head (paper section 3.4); our head by places."""
+
+from typing import Literal
 
 from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
@@ -29,10 +31,11 @@ class ExpressionClassifier(nn.Module):
         self.normalizer = PixelNormalizer(config.encoder)
         self.encoder = build_encoder(config.encoder)
         self.norm = nn.LayerNorm(config.encoder.embed_dim, eps=LAYER_NORM_EPS)
-        self.head = nn.Linear(config.encoder.embed_dim, len(config.labels))
+        self.head = nn.Linear(config.head_width, len(config.labels))
         self.initialise()
         if config.pooling != "all" and isinstance(self.encoder, LGIFormer):
-            for parameter in self.encoder.last_block.unread_parameters(config.pooling):
+            read: Literal["representative", "local"] = "local" if config.pooling == "places" else config.pooling
+            for parameter in self.encoder.last_block.unread_parameters(read):
                 parameter.requires_grad_(False)
 
     def initialise(self) -> None:
@@ -50,11 +53,17 @@ class ExpressionClassifier(nn.Module):
         Raises:
             ConfigError: frames or pixels differ from the model's.
         """
-        logits: Tensor = self.head(self.features(clip))
+        return self.logits_of_normalised(self.normalizer(self.normalizer.scale(clip)))
+
+    def logits_of_normalised(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B classes"]:
+        """The same for pixels that are normalised already."""
+        if self.config.pooling == "places":
+            return self.logits_of_places(self.places(pixels))
+        logits: Tensor = self.head(self.features_of_normalised(pixels))
         return logits
 
     def features(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
-        """Embedding of each clip: the output of the last LayerNorm.
+        """Embedding of each clip: the output of the last LayerNorm; with pooling by places, its mean over them.
 
         Raises:
             ConfigError: frames or pixels differ from the model's.
@@ -63,8 +72,22 @@ class ExpressionClassifier(nn.Module):
 
     def features_of_normalised(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
         """The same for pixels that are normalised already."""
+        if self.config.pooling == "places":
+            return reduce(self.places(pixels), "b t h w d -> b d", "mean")
         features: Tensor = self.norm(self.pool(pixels))
         return features
+
+    def places(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B t h w D"]:
+        """Local tokens of normalised pixels at their places, each through the last LayerNorm."""
+        tokens = self.encoder.grid.ungroup(self.encoder.local_tokens(pixels))
+        time, rows, columns = self.encoder.grid.tokens
+        placed: Tensor = rearrange(self.norm(tokens), "b (t h w) d -> b t h w d", t=time, h=rows, w=columns)
+        return placed
+
+    def logits_of_places(self, places: Float[Tensor, "B t h w D"]) -> Float[Tensor, "B classes"]:
+        """The head by places: a mean over time, then weights for each place."""
+        logits: Tensor = self.head(rearrange(reduce(places, "b t h w d -> b h w d", "mean"), "b h w d -> b (h w d)"))
+        return logits
 
     def pool(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
         """Mean of the tokens that the config names."""

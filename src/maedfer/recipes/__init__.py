@@ -6,6 +6,7 @@ Any field can be overridden on the command line (``maedfer finetune demo_finetun
 from collections.abc import Callable
 
 from maedfer.recipes.adaptation import AdaptConfig, ImbalanceConfig
+from maedfer.recipes.data import DataConfig
 from maedfer.recipes.demo import demo_finetune, demo_finetune_short, demo_pretrain
 from maedfer.recipes.paper import (
     paper_crema_d,
@@ -16,14 +17,7 @@ from maedfer.recipes.paper import (
     paper_pretrain,
     paper_ravdess,
 )
-from maedfer.recipes.settings import (
-    AugmentConfig,
-    ComputeConfig,
-    DataConfig,
-    FinetuneRecipe,
-    OptimConfig,
-    PretrainRecipe,
-)
+from maedfer.recipes.settings import AugmentConfig, ComputeConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
 
 __all__ = [
     "FINETUNE_RECIPES",

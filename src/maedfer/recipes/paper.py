@@ -8,7 +8,8 @@ Hardware and hours are not published; none of these runs was made here, for want
 
 from maedfer.config import AutoencoderConfig, ClassifierConfig, LGIFormerConfig
 from maedfer.emotions import LABEL_SETS
-from maedfer.recipes.settings import AugmentConfig, DataConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
+from maedfer.recipes.data import DataConfig
+from maedfer.recipes.settings import AugmentConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
 
 __all__ = [
     "paper_crema_d",

@@ -7,60 +7,15 @@ from typing import Literal
 from maedfer.config import AutoencoderConfig, ClassifierConfig
 from maedfer.errors import ConfigError
 from maedfer.recipes.adaptation import AdaptConfig, ImbalanceConfig
+from maedfer.recipes.data import DataConfig
 
 __all__ = [
     "AugmentConfig",
     "ComputeConfig",
-    "DataConfig",
     "FinetuneRecipe",
     "OptimConfig",
     "PretrainRecipe",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Where clips come from and how they become model input.
-
-    Attributes:
-        manifest: CSV of clips (see :mod:`maedfer.data.manifest`).
-        root: folder at which the manifest's paths start; ``None``: the manifest's own.
-        shards: folder or address of shards written by ``maedfer pack``, instead of a manifest; their clips were cropped
-            when they were packed.
-        fold: the fold that is tested; the clips of all others are trained on. ``None``: the column ``split`` decides.
-        crop: ``"face"``: detect, track and align the face, once, into a cache beside the manifest; ``"centre"``: the
-            clips are face crops already: the middle square; ``"voxceleb2"``: rows 0..160 and columns 32..192 of the
-            224-pixel video (paper section 4.1).
-        sampling: ``"span"``: frames evenly over a random 2.56 s (paper); ``"every"``: consecutive source frames
-            (FERV39k's short clips).
-        repeats: clips that are drawn from each decoded video (repeated augmentation, Hoffer et al. 2020); an epoch
-            visits every video that many times. Face crops (``crop="face"``) are read anew for each.
-        most_broken: clips that cannot be decoded and are replaced by their neighbours (counted and named) before a
-            training run stops; evaluation never replaces one.
-        workers: processes that decode, on each process of a distributed run; 0: none beside the training itself.
-
-    Raises:
-        ConfigError: ``sampling`` is set for ``crop="face"``, which always reads the middle 2.56 s; both a manifest and
-            shards are given; a count is out of its range.
-    """
-
-    manifest: Path | None = None
-    root: Path | None = None
-    shards: str | None = None
-    fold: int | None = None
-    crop: Literal["face", "centre", "voxceleb2"] = "face"
-    sampling: Literal["span", "every"] = "span"
-    repeats: int = 1
-    most_broken: int = 0
-    workers: int = 2
-
-    def __post_init__(self) -> None:
-        if self.crop == "face" and self.sampling != "span" and self.shards is None:
-            raise ConfigError(f"sampling {self.sampling}: only for clips that are crops already; use crop centre")
-        if self.manifest is not None and self.shards is not None:
-            raise ConfigError("data: expected a manifest or shards, got both; leave one out")
-        if self.repeats < 1 or self.most_broken < 0 or self.workers < 0:
-            raise ConfigError("repeats: expected 1 or more; most_broken and workers: 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +115,8 @@ class ComputeConfig:
     """How the same mathematics is computed; nothing here changes what is learnt, beyond rounding.
 
     Attributes:
-        precision: ``"no"`` is float32.
+        precision: ``"no"`` is float32; ``"auto"`` is bf16 where the machine multiplies it by itself, else float32: a
+            processor that has to imitate it takes some fifty times as long.
         compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation); not with
             ``fsdp``.
         checkpoint_activations: compute the blocks' activations again in the backward pass: less memory, more time.
@@ -171,7 +127,7 @@ class ComputeConfig:
         ConfigError: both ``compile`` and ``fsdp``.
     """
 
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     compile: bool = False
     checkpoint_activations: bool = False
     fsdp: bool = False
@@ -212,8 +168,10 @@ class FinetuneRecipe:
         out: folder of checkpoints, logs and final weights; an unfinished run in it is resumed.
         frames: as in :class:`PretrainRecipe`.
         label_smoothing: share of the target spread over all classes.
-        validation_share: part of the training identities kept for validation, used when the manifest has no ``val``
-            split (with ``data.fold``: always); 0: no validation, everything is trained on, as the paper does.
+        unit_weight: weight of a second target: what the laboratory knows of the face's units in each tubelet of time
+            (``units.npz`` beside its manifest), with pooling ``"places"``; 0: the class alone.
+        validation_share: part of the training identities kept for validation when the manifest has no ``val`` split
+            (with ``data.fold``: always); 0: no validation, everything is trained on, as the paper does.
         keep: which weights are published: ``"last"`` (the paper) or ``"best"`` (highest validation UAR).
         representative_layer: learning-rate layer of the representative tokens under ``layer_decay``: ``"first"``
             (ours) or ``"head"`` (the published code).
@@ -234,6 +192,7 @@ class FinetuneRecipe:
     out: Path = Path("maedfer-finetune")
     frames: int | None = None
     label_smoothing: float = 0.1
+    unit_weight: float = 0.0
     validation_share: float = 0.05
     keep: Literal["last", "best"] = "last"
     representative_layer: Literal["first", "head"] = "first"
@@ -245,6 +204,13 @@ class FinetuneRecipe:
             raise ConfigError(
                 f"label_smoothing and validation_share: expected 0 up to 1, got {self.label_smoothing} and "
                 f"{self.validation_share}"
+            )
+        if self.unit_weight < 0 or (
+            self.unit_weight and (self.augment.mixup or self.augment.cutmix or self.adapt.train != "all")
+        ):
+            raise ConfigError(
+                f"unit_weight: expected 0 (off), or more without mixup, cutmix and adapt.train, for the units are "
+                f"those of whole clips; got {self.unit_weight}"
             )
         depth, frozen = self.model.encoder.depth, self.adapt.freeze_blocks
         if frozen > depth or (self.adapt.train == "lora" and frozen == depth):

@@ -16,17 +16,15 @@ from maedfer.errors import TrainingError
 from maedfer.models import MaskedAutoencoder, TokenMask
 from maedfer.recipes import PretrainRecipe
 from maedfer.train.batch import Batch
-from maedfer.train.loop import Job, train
+from maedfer.train.loop import Job, Progress, train
 from maedfer.train.optim import parameter_groups
-from maedfer.train.processes import start_processes
+from maedfer.train.processes import settled, start_processes
 from maedfer.weights import save_model
 
 __all__ = ["PretrainLoss", "pretrain"]
 
-_Progress = Callable[[int, int, dict[str, float]], None]
 
-
-def pretrain(recipe: PretrainRecipe, progress: _Progress | None = None) -> Path:
+def pretrain(recipe: PretrainRecipe, progress: Progress | None = None) -> Path:
     """Run ``recipe`` to its end and write the autoencoder's weights; returns their folder.
 
     Every clip that is not of the split ``test`` or ``val``, or not of the tested fold, is used; labels are not read.
@@ -42,6 +40,7 @@ def pretrain(recipe: PretrainRecipe, progress: _Progress | None = None) -> Path:
     """
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
     config = replace(recipe.model, encoder=encoder)
+    recipe = replace(recipe, compute=settled(recipe.compute))
     accelerator = start_processes(recipe.compute)
     progress = progress if accelerator.is_main_process else None
     torch.manual_seed(recipe.seed)
@@ -82,7 +81,7 @@ class PretrainLoss:
 def _job(
     recipe: PretrainRecipe,
     model: MaskedAutoencoder,
-    progress: _Progress | None,
+    progress: Progress | None,
 ) -> Job:
     encoder = model.config.encoder
     feed, names = _feed(recipe, encoder, progress)
@@ -102,7 +101,7 @@ def _job(
 
 
 def _feed(
-    recipe: PretrainRecipe, encoder: EncoderConfig, progress: _Progress | None
+    recipe: PretrainRecipe, encoder: EncoderConfig, progress: Progress | None
 ) -> tuple[ClipFeed, Callable[[int], str] | None]:
     data, seed = recipe.data, recipe.seed
     if data.shards is not None:

@@ -1,6 +1,7 @@
 """The processes of a run: started, told apart, and brought to one mind before each decision."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import torch
@@ -10,7 +11,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 from maedfer.errors import TrainingError
 from maedfer.recipes import ComputeConfig
 
-__all__ = ["end_processes", "from_main", "is_main_process", "start_processes", "summed"]
+__all__ = ["end_processes", "from_main", "is_main_process", "settled", "start_processes", "summed"]
 
 # A process that fails ends the others at their next exchange; one that hangs, after this time.
 _PATIENCE = timedelta(minutes=30)
@@ -19,6 +20,13 @@ _PATIENCE = timedelta(minutes=30)
 def is_main_process() -> bool:
     """Whether this process is the one that writes and speaks; known before :func:`start_processes`."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def settled(compute: ComputeConfig) -> ComputeConfig:
+    """The same with ``"auto"`` replaced by the precision that this machine is made for."""
+    if compute.precision != "auto":
+        return compute
+    return replace(compute, precision="bf16" if _native_bf16() else "no")
 
 
 def start_processes(compute: ComputeConfig) -> Accelerator:
@@ -35,7 +43,7 @@ def start_processes(compute: ComputeConfig) -> Accelerator:
         DistributedDataParallelKwargs(gradient_as_bucket_view=True),  # no second copy of the gradients
     ]
     try:
-        accelerator = Accelerator(mixed_precision=compute.precision, kwargs_handlers=handlers)
+        accelerator = Accelerator(mixed_precision=settled(compute).precision, kwargs_handlers=handlers)
     except ValueError as error:
         raise TrainingError(
             f"precision {compute.precision} cannot be used here ({error}); use --compute.precision no, or one a process"
@@ -44,6 +52,13 @@ def start_processes(compute: ComputeConfig) -> Accelerator:
     if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
         raise TrainingError(f"the launcher asks for {kind}; launch plain processes and give --compute.fsdp to shard")
     return accelerator
+
+
+def _native_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private: another torch may lack it
+    return bool(known is not None and torch.backends.mkldnn.is_available() and known())  # type: ignore[no-untyped-call]
 
 
 def end_processes() -> None:
