@@ -11,6 +11,7 @@ from maedfer.data.crops import CroppedClips
 from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.data.manifest import ClipEntry
 from maedfer.errors import DecodeError
+from maedfer.video import frames_at
 from maedfer.video.container import Clock
 from maedfer.video.decode import read_frames
 from maedfer.video.encode import write_video
@@ -223,3 +224,27 @@ def test_a_broken_crop_is_named_when_it_is_asked_for():
     assert data[0].row == 0
     with pytest.raises(DecodeError, match=r"b\.mp4"):
         data[1]
+
+
+def test_no_more_is_decoded_than_leads_to_the_last_instant(tmp_path, monkeypatch):
+    """The pictures are those of a whole pass, and the decoder gets hardly more than the packets up to the last."""
+    rng = np.random.default_rng(5)
+    still = rng.integers(0, 255, (48, 64, 3), np.uint8)
+    path = tmp_path / "moves.mp4"
+    write_video(path, [np.roll(still, index, axis=1) for index in range(90)], 25.0)
+    whole = [frame.image for frame in read_frames(path, rate=25.0)]
+    given = []
+    judged = frames_at._judged
+
+    def counted(*arguments):
+        for packet, needed in judged(*arguments):
+            given.append(packet)
+            yield packet, needed
+
+    monkeypatch.setattr(frames_at, "_judged", counted)
+    with opened_grid(path, 25.0) as video:
+        found = video.at([3, 10, 30], np.copy)
+        assert video.last is None
+    for index, image in zip((3, 10, 30), found, strict=True):
+        assert np.array_equal(image, whole[index])
+    assert 31 <= len([packet for packet in given if packet is not None]) <= 36  # B-pictures wait for a later one

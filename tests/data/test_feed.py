@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import Blind, Inline
 from maedfer.data import crops as crops_module
 from maedfer.data.crops import crop_manifest
 from maedfer.data.dataset import DecodedDataset, Sample
@@ -159,28 +160,6 @@ def test_a_source_feeds_decoded_clips_in_processes_of_their_own(tmp_path):
         assert any(torch.equal(sample.clip, data.clips(sample.row, 0, (repeat,))[0].clip) for repeat in range(2))
     quiet = source.feed(manifest.part("test"), None, train=False)
     assert [len(batch) for batch in quiet.batches(0, 0, 1, ALONE)] == [1]
-
-
-class Inline:
-    """A pool of processes without processes."""
-
-    def __init__(self, *given, **named):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-    map = staticmethod(map)
-
-
-class Blind:
-    """A detector that sees nothing."""
-
-    def detect(self, image):
-        return []
 
 
 @pytest.fixture

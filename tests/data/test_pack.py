@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from doubles import Blind, Inline
 from maedfer.cli.pack import pack
 from maedfer.data import pack as pack_module
 from maedfer.data import packing
@@ -19,28 +20,6 @@ from maedfer.data.shard_files import ShardPlace
 from maedfer.data.shard_index import read_index
 from maedfer.errors import ConfigError, DecodeError, ManifestError
 from maedfer.video.encode import write_video
-
-
-class Inline:
-    """A pool of processes without processes."""
-
-    def __init__(self, *given, **named):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-    map = staticmethod(map)
-
-
-class Blind:
-    """A detector that sees nothing."""
-
-    def detect(self, image):
-        return []
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from maedfer.data.corpora.enterface import TEST_SUBJECTS
 from maedfer.data.published import OUTCOMES, RESULTS, PublishedOutcome, expected_sizes, published_result
 from maedfer.emotions import LABEL_SETS, label_set
 from maedfer.errors import ConfigError
-from maedfer.evaluate import scores_of_confusion
+from maedfer.evaluate.metrics import scores_of_confusion
 
 FACTS = json.loads((Path(__file__).parents[1] / "parity/reference/published_facts.json").read_text())
 

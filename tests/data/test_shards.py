@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import Inline
 from maedfer.data import pack as pack_module
 from maedfer.data.feed import ClipFeed
 from maedfer.data.jpeg_clip import encode_pictures, read_facts
@@ -26,21 +27,6 @@ from maedfer.video.encode import write_video
 
 CLIPS, FRAMES = 23, 40
 LABELS = ("happy", "sad")
-
-
-class Inline:
-    """A pool of processes without processes."""
-
-    def __init__(self, *given, **named):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-    map = staticmethod(map)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from jaxtyping import Int
 
 from maedfer.errors import ConfigError
-from maedfer.evaluate import intervals_of, rates_of, score
+from maedfer.evaluate.bootstrap import intervals_of, rates_of
+from maedfer.evaluate.metrics import score
 
 Ints = Int[np.ndarray, " N"]
 

@@ -15,25 +15,26 @@ from scipy.special import softmax
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.data.manifest import ClipEntry, Manifest
 from maedfer.errors import ConfigError, ManifestError
-from maedfer.evaluate import (
-    ANSWERED_FROM,
+from maedfer.evaluate.calibration import (
     CALIBRATION_FILE,
     TEMPERATURES,
     Calibration,
-    ClipResult,
-    Evaluation,
-    brier_score,
     calibrate_manifest,
-    confidence_of,
-    expected_calibration_error,
     fit_temperature,
-    negative_log_likelihood,
-    score,
-    selective_accuracy,
     with_temperature,
     write_calibrated,
-    write_evaluation,
 )
+from maedfer.evaluate.confidence import (
+    ANSWERED_FROM,
+    brier_score,
+    confidence_of,
+    expected_calibration_error,
+    negative_log_likelihood,
+    selective_accuracy,
+)
+from maedfer.evaluate.evaluation import ClipResult, Evaluation
+from maedfer.evaluate.metrics import score
+from maedfer.evaluate.report import write_evaluation
 from maedfer.models import ExpressionClassifier
 from maedfer.report import Settings
 from maedfer.weights import fingerprint, load_model, save_model

@@ -18,7 +18,8 @@ from torch import distributed
 from maedfer.cli import main
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.errors import ConfigError, DecodeError, MaedferError
-from maedfer.evaluate import Ranks, rank_group, read_evaluation
+from maedfer.evaluate.ranks import Ranks, rank_group
+from maedfer.evaluate.stored import read_evaluation
 from maedfer.models import ExpressionClassifier
 from maedfer.video.encode import write_video
 from maedfer.weights import save_model
@@ -191,7 +192,7 @@ def test_missing_packages_are_told_before_the_work(
     assert main([*arguments(lab, tmp_path / "out"), "--split", "all"]) == 2
     assert "pip install 'maedfer[train]'" in capsys.readouterr().err
     monkeypatch.setattr("maedfer.evaluate.packages.find_spec", lambda name: None)
-    from maedfer.evaluate import require_packages
+    from maedfer.evaluate.packages import require_packages
 
     with pytest.raises(ConfigError, match="scikit-learn and matplotlib"):
         require_packages("sklearn", "matplotlib")

@@ -10,15 +10,10 @@ from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.data.manifest import ClipEntry, Manifest
 from maedfer.emotions import LABEL_SETS
 from maedfer.errors import ConfigError, ManifestError
-from maedfer.evaluate import (
-    CALM_IS_NEUTRAL,
-    Crossing,
-    cross_labels,
-    crossing_for,
-    evaluate_manifest,
-    read_evaluation,
-    write_evaluation,
-)
+from maedfer.evaluate.clips import evaluate_manifest
+from maedfer.evaluate.crossing import CALM_IS_NEUTRAL, Crossing, cross_labels, crossing_for
+from maedfer.evaluate.report import write_evaluation
+from maedfer.evaluate.stored import read_evaluation
 from maedfer.models import ExpressionClassifier
 from maedfer.video.encode import write_video
 

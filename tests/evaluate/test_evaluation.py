@@ -11,7 +11,8 @@ import torch
 
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.errors import ConfigError, MaedferError, OutputError
-from maedfer.evaluate import LabelledViews, evaluate_model, write_evaluation
+from maedfer.evaluate.evaluation import LabelledViews, evaluate_model
+from maedfer.evaluate.report import write_evaluation
 from maedfer.inference import class_probabilities, resolve_device
 from maedfer.models import ExpressionClassifier
 

@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 
 from maedfer.errors import ConfigError
-from maedfer.evaluate import (
-    ClipResult,
-    Evaluation,
-    aggregate,
-    compare,
-    read_evaluation,
-    score,
-    scored,
-    write_evaluation,
-    write_folds,
-)
+from maedfer.evaluate.comparison import compare
+from maedfer.evaluate.evaluation import ClipResult, Evaluation, scored
+from maedfer.evaluate.folds import aggregate
+from maedfer.evaluate.metrics import score
+from maedfer.evaluate.report import write_evaluation, write_folds
+from maedfer.evaluate.stored import read_evaluation
 
 LABELS = ("happy", "sad", "neutral")
 

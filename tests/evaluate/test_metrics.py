@@ -7,7 +7,7 @@ import pytest
 
 from maedfer.emotions import label_set
 from maedfer.errors import ConfigError
-from maedfer.evaluate import score, scores_of_confusion
+from maedfer.evaluate.metrics import score, scores_of_confusion
 
 FACTS = json.loads((Path(__file__).parents[1] / "parity" / "reference" / "published_facts.json").read_text())
 # Test outcomes that the authors of arXiv 2307.02227 published with their logs.

@@ -10,8 +10,9 @@ from jaxtyping import UInt8
 
 from discs import DiscFinder
 from maedfer.errors import ConfigError, DecodeError
-from maedfer.evaluate import ClipReader, ClipTask, ViewPlan, read_clip
 from maedfer.evaluate.facing import face_windows
+from maedfer.evaluate.reading import ClipReader, ClipTask, read_clip
+from maedfer.evaluate.views import ViewPlan
 from maedfer.video.align import TEMPLATE
 from maedfer.video.encode import write_video
 from maedfer.video.types import Frame

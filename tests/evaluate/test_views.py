@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from jaxtyping import UInt8
 
 from maedfer.errors import ConfigError, DecodeError
-from maedfer.evaluate import ViewPlan, Views, average_views, clip_views
-from maedfer.evaluate.views import MOST_VIEWS
+from maedfer.evaluate.views import MOST_VIEWS, ViewPlan, Views, average_views, clip_views
 
 
 def numbered(count: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:

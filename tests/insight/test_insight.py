@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig, ViTConfig
-from maedfer.data.manifest import read_manifest
+from maedfer.data.manifest import read_manifest, write_manifest
 from maedfer.data.sources import ClipSource
 from maedfer.errors import ConfigError, TrainingError
 from maedfer.insight import (
@@ -23,12 +23,14 @@ from maedfer.insight import (
     read_curves,
     reconstruct,
     reconstruction,
+    thinned,
     write_map,
 )
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 from maedfer.models.attention_map import representative_attention
 from maedfer.recipes import DataConfig
 from maedfer.video import write_video
+from maedfer.video.crop import crop_clip
 
 ENCODER = LGIFormerConfig(
     image_size=32, patch_size=8, num_frames=4, embed_dim=24, depth=2, num_heads=2, region_size=(2, 2, 4)
@@ -179,15 +181,50 @@ def test_a_map_has_a_point_a_clip_and_keeps_apart_what_is_apart(manifest, method
     found = embedding_map(model, source, whole, method=method)
     assert found.points.shape == (12, 2)
     assert -1 <= found.silhouette <= 1
-    again = embedding_map(model, source, whole, method=method, most=8, seed=1)
-    assert len(again.clips) == 8
     write_map(found, tmp_path / "m.csv")
     lines = (tmp_path / "m.csv").read_text().splitlines()
     assert lines[0] == "clip,label,x,y"
     assert [line.split(",")[0] for line in lines[1:]] == list(found.clips)
     draw_map(found, tmp_path / "m.png")
     with pytest.raises(ConfigError, match="at least 5"):
-        embedding_map(model, source, whole, most=3)
+        embedding_map(model, source, thinned(whole, 3))
+
+
+def test_a_thinned_table_is_a_choice_in_order_whose_rows_count_anew(manifest):
+    whole = read_manifest(manifest)
+    few = thinned(whole, 8, seed=1)
+    names = [entry.clip_id for entry in whole.entries]
+    places = [names.index(entry.clip_id) for entry in few.entries]
+    assert places == sorted(set(places))
+    assert [entry.row for entry in few.entries] == list(range(8))
+    assert thinned(whole, 50).entries == whole.entries
+
+
+def test_auto_reads_the_middle_square_of_face_crops_alone(clips_of_both_kinds):
+    manifest, asked = clips_of_both_kinds
+    drawn = face_clips(manifest, ENCODER, count=2)
+    assert {one.name for one in drawn} == {"crop.mp4", "frames"}
+    assert asked == [("frames", 10.0)]
+
+
+@pytest.fixture
+def clips_of_both_kinds(tmp_path, monkeypatch):
+    """A face crop, and a folder of frames at 10 a second that is none; and what was looked through for faces."""
+    grey = [np.full((32, 32, 3), 9 * index, np.uint8) for index in range(20)]
+    write_video(tmp_path / "crop.mp4", grey, 25.0)
+    (tmp_path / "frames").mkdir()
+    for index, image in enumerate(grey):
+        cv2.imwrite(str(tmp_path / "frames" / f"{index}.png"), image)
+    rows = [{"path": "crop.mp4", "crop": "face"}, {"path": "frames", "crop": "none", "fps": "10"}]
+    write_manifest(tmp_path / "m.csv", rows)
+    asked = []
+
+    def crop(path, *given, folder_fps, **named):
+        asked.append((path.name, folder_fps))
+        return crop_clip(path, *given, folder_fps=folder_fps, **named)
+
+    monkeypatch.setattr("maedfer.insight.clips.crop_clip", crop)
+    return tmp_path / "m.csv", asked
 
 
 def test_curves_leave_out_half_a_line_and_draw_runs_together(tmp_path):

@@ -93,3 +93,25 @@ def test_attention_in_bfloat16_is_that_in_float64(keys: int, autocast: bool) -> 
     theirs = torch.autograd.grad((expected * weight).sum(), exact)
     for our, their in zip(ours, theirs, strict=True):
         assert float((our.double() - their).norm() / their.norm()) < 0.02
+
+
+@pytest.mark.parametrize("operator", [None, lambda tokens, weight: tokens, lambda *_: torch.zeros(2, 2)])
+def test_without_the_private_product_or_with_another_torchs_own_is_taken(monkeypatch, operator) -> None:
+    """The operator is absent, has another signature, or gives something else."""
+
+    class Namespace:
+        pass
+
+    if operator is not None:
+        Namespace._linear_pointwise = staticmethod(operator)
+    monkeypatch.setattr(torch.ops, "mkldnn", Namespace)
+    monkeypatch.setattr(kernels, "_HAS_ONEDNN", kernels._onednn_answers())
+    assert not kernels._HAS_ONEDNN
+    tokens, weight, bias = leaves((300, 256), (320, 256), (320,))
+    assert torch.equal(linear(tokens, weight, bias), F.linear(tokens, weight, bias))
+
+
+def test_a_bias_with_gaps_is_read_as_it_is() -> None:
+    tokens, weight, spread = leaves((300, 256), (320, 256), (640,))
+    bias = spread[::2]
+    torch.testing.assert_close(linear(tokens, weight, bias), F.linear(tokens, weight, bias), atol=1e-4, rtol=1e-5)

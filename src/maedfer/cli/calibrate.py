@@ -9,7 +9,7 @@ from maedfer.cli.console import progress_bar
 from maedfer.cli.labelled import JudgeOptions, Split, open_labelled
 
 if TYPE_CHECKING:
-    from maedfer.evaluate import Calibration
+    from maedfer.evaluate.calibration import Calibration
 
 __all__ = ["calibrate"]
 
@@ -34,7 +34,7 @@ def calibrate(
         split: which rows of the manifest; they must be new to the model. The test part is refused, for it would no
             longer be a test.
     """
-    from maedfer.evaluate import calibrate_manifest, write_calibrated
+    from maedfer.evaluate.calibration import calibrate_manifest, write_calibrated
 
     given = open_labelled(manifest, split, options, out, root=root)
     network, part = given.network, given.part

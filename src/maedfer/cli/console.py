@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from maedfer.errors import MaedferError
 
-__all__ = ["Bar", "complain", "plain", "progress_bar"]
+__all__ = ["Bar", "complain", "plain", "progress_bar", "speaks"]
 
 
 class Bar:
@@ -31,10 +31,15 @@ class Bar:
 def progress_bar(title: str) -> Iterator[Bar]:
     """A bar that goes when the work is done; only on a terminal, and of many processes only in the first."""
     console = Console(stderr=True)
-    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+    shown = console.is_terminal and speaks()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not shown) as bars:
         yield Bar(bars, title)
+
+
+def speaks() -> bool:
+    """Whether this process talks to the user: of those that ``torchrun`` started, the first."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def plain(text: str) -> str:
@@ -43,5 +48,6 @@ def plain(text: str) -> str:
 
 
 def complain(error: MaedferError) -> None:
-    """One line on stderr, whatever the message's own lines."""
-    print("maedfer: " + plain(" ".join(str(error).split())), file=sys.stderr)
+    """One line on stderr, whatever the lines of the message; of many processes all but the first name themselves."""
+    who = "maedfer" if speaks() else f"maedfer, process {plain(os.environ.get('RANK', ''))}"
+    print(f"{who}: " + plain(" ".join(str(error).split())), file=sys.stderr)

@@ -11,7 +11,8 @@ from maedfer.cli.labelled import JudgeOptions, Split, open_labelled
 from maedfer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from maedfer.evaluate import Evaluation
+    from maedfer.evaluate.evaluation import Evaluation
+    from maedfer.evaluate.stored import Facts
 
 __all__ = ["aggregate", "compare", "evaluate"]
 
@@ -29,8 +30,7 @@ def evaluate(
 ) -> int:
     """Score a model on labelled clips: WAR, UAR, F1, recalls with intervals, confusion matrix, calibration.
 
-    Writes evaluation.json, evaluation.md, predictions.csv and evaluation.png into OUT. Processes that torchrun starts
-    share the clips.
+    Writes evaluation.json, .md and .png and predictions.csv into OUT. Processes that torchrun starts share the clips.
 
     Args:
         manifest: CSV of labelled clips.
@@ -39,12 +39,14 @@ def evaluate(
         fold: judge the test part of this fold, whatever split says.
         split: which rows of the manifest.
         out: folder for the report.
-        cross: clips of another label set. drop: common classes are judged, the probability of others is left out; keep:
-            it stays, and such answers are wrong; off: the model's classes; auto: drop where the label set differs.
+        cross: clips of another label set. drop: common classes are judged, others left out; keep: others stay, and such
+            answers are wrong; off: the model's classes; auto: drop where the label set differs.
         merge: expressions taken for others, in cross-set evaluation: calm:neutral.
         resamples: draws of the bootstrap intervals.
     """
-    from maedfer.evaluate import evaluate_manifest, rank_group, require_packages, write_evaluation
+    from maedfer.evaluate.clips import evaluate_manifest
+    from maedfer.evaluate.packages import require_packages
+    from maedfer.evaluate.ranks import rank_group
 
     require_packages("sklearn", "matplotlib")
     with rank_group() as ranks, progress_bar("evaluating") as bar:
@@ -63,9 +65,15 @@ def evaluate(
             progress=bar if ranks.index == 0 else None,
         )
     if ranks.index == 0:
-        _say(evaluation, resamples)
-        _name(write_evaluation(evaluation, out, given.facts, resamples=resamples))
+        _publish(evaluation, out, given.facts, resamples)
     return 0
+
+
+def _publish(evaluation: "Evaluation", out: Path, facts: "Facts", resamples: int) -> None:
+    from maedfer.evaluate.report import write_evaluation
+
+    _say(evaluation, resamples)
+    _name(write_evaluation(evaluation, out, facts, resamples=resamples))
 
 
 def aggregate(folders: Positional[tuple[Path, ...]], out: Path, resamples: int = 1000) -> int:
@@ -78,9 +86,10 @@ def aggregate(folders: Positional[tuple[Path, ...]], out: Path, resamples: int =
         out: folder for the report.
         resamples: draws of the bootstrap intervals of the pooled scores.
     """
-    from maedfer.evaluate import aggregate as together
-    from maedfer.evaluate import known_intervals, read_evaluation, require_packages, write_folds
-    from maedfer.evaluate.report import intervals_table
+    from maedfer.evaluate.folds import aggregate as together
+    from maedfer.evaluate.packages import require_packages
+    from maedfer.evaluate.report import intervals_table, known_intervals, write_folds
+    from maedfer.evaluate.stored import read_evaluation
     from maedfer.output import require_writable
 
     require_packages("sklearn", "matplotlib")
@@ -104,8 +113,9 @@ def compare(first: Positional[Path], second: Positional[Path], resamples: int = 
         second: folder of the other one's.
         resamples: draws of the bootstrap intervals.
     """
-    from maedfer.evaluate import compare as compared
-    from maedfer.evaluate import read_evaluation, require_packages
+    from maedfer.evaluate.comparison import compare as compared
+    from maedfer.evaluate.packages import require_packages
+    from maedfer.evaluate.stored import read_evaluation
 
     require_packages("sklearn")
     print(compared(read_evaluation(first), read_evaluation(second), resamples=resamples).to_markdown())
@@ -123,7 +133,7 @@ def _merges(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _say(evaluation: "Evaluation", resamples: int) -> None:
-    from maedfer.evaluate import classes_table, intervals_table, known_intervals
+    from maedfer.evaluate.report import classes_table, intervals_table, known_intervals
 
     intervals = known_intervals(evaluation, resamples)
     print(evaluation.scores.to_markdown())

@@ -15,7 +15,7 @@ def reconstruct(
     source: Positional[Path],
     weights: Path,
     out: Path = Path("reconstruction.png"),
-    crop: Literal["face", "centre", "voxceleb2"] = "face",
+    crop: Literal["auto", "face", "centre", "voxceleb2"] = "auto",
     root: Path | None = None,
     clips: int = 4,
     frames: int = 8,
@@ -28,7 +28,8 @@ def reconstruct(
         source: a video, or a manifest (.csv) of which a few clips are drawn.
         weights: of pre-training: a folder, or an official .pth.
         out: the picture.
-        crop: face: find and align the face; centre: the clips are face crops; voxceleb2: its published crop.
+        crop: face: find and align the face; centre: the clips are face crops; voxceleb2: its published crop; auto: as
+            the manifest's column crop says of each clip, face where it says nothing.
         root: where a manifest's paths start.
         clips: clips of a manifest.
         frames: pictures a row.
@@ -61,7 +62,7 @@ def attention(
     source: Positional[Path],
     model: str = "default",
     out: Path = Path("attention.png"),
-    crop: Literal["face", "centre", "voxceleb2"] = "face",
+    crop: Literal["auto", "face", "centre", "voxceleb2"] = "auto",
     root: Path | None = None,
     clips: int = 4,
     frames: int = 8,
@@ -75,7 +76,8 @@ def attention(
         source: a video, or a manifest (.csv) of which a few clips are drawn.
         model: "default", a folder of weights, or a .pth checkpoint.
         out: the picture.
-        crop: face: find and align the face; centre: the clips are face crops; voxceleb2: its published crop.
+        crop: face: find and align the face; centre: the clips are face crops; voxceleb2: its published crop; auto: as
+            the manifest's column crop says of each clip, face where it says nothing.
         root: where a manifest's paths start.
         clips: clips of a manifest.
         frames: pictures a row.
@@ -129,19 +131,19 @@ def map_embeddings(
     from maedfer.data.sources import ClipSource
     from maedfer.hub import from_pretrained
     from maedfer.inference import resolve_device
-    from maedfer.insight import draw_map, embedding_map, write_map
+    from maedfer.insight import draw_map, embedding_map, thinned, write_map
     from maedfer.insight.sheet import require_drawable
     from maedfer.recipes import DataConfig
 
     require_drawable(out)
     whole = read_manifest(manifest, root)
-    part = whole if split == "all" else whole.part(split)
+    part = thinned(whole if split == "all" else whole.part(split), most, seed)  # before faces are cropped
     network = from_pretrained(model, device=str(resolve_device(device)))
     encoder = network.config.encoder
     with progress_bar("embedding") as bar:
         config = DataConfig(crop=crop, workers=workers)
-        source = ClipSource(config, whole, size=encoder.image_size, frames=encoder.num_frames, progress=bar)
-        found = embedding_map(network, source, part, method=method, most=most, seed=seed)
+        source = ClipSource(config, part, size=encoder.image_size, frames=encoder.num_frames, progress=bar)
+        found = embedding_map(network, source, part, method=method, seed=seed)
     draw_map(found, out)  # a picture's suffix, so the table has another name
     write_map(found, out.with_suffix(".csv"))
     print(f"wrote {out}\nwrote {out.with_suffix('.csv')}")

@@ -1,5 +1,6 @@
 """``maedfer pack``: the clips of a manifest as shards for training."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,9 @@ def pack(
     from maedfer.data.pack import pack_manifest
 
     table = read_manifest(manifest, root)
+    if crop == "centre" and (whole := sum(entry.crop == "none" for entry in table.entries)):
+        note = f"{whole} clips are whole pictures by the manifest (crop none); --crop face would pack their faces"
+        print(f"maedfer: warning: {note}", file=sys.stderr)
     with progress_bar("packing") as bar:
         index = pack_manifest(
             table,

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from maedfer.data.crop_store import alone, map_store, open_store
-from maedfer.data.manifest import Manifest
+from maedfer.data.manifest import ClipEntry, Manifest
 from maedfer.data.worker_process import begin_worker
 from maedfer.errors import DecodeError, ManifestError
 from maedfer.output import write_text
@@ -29,8 +29,9 @@ from maedfer.video.detect import CenterFace, FaceDetector
 __all__ = ["CroppedClips", "crop_manifest"]
 
 _LOOK_EVERY_S = 0.48  # seconds between two pictures in which faces are looked for
-_CROP_VERSION = 2  # counted up whenever detection or alignment changes, so that stale crops are not taken
+_CROP_VERSION = 3  # counted up whenever sampling, detection or alignment changes, so that stale crops are not taken
 _MARKS, _BROKEN = "clips.txt", "broken.jsonl"  # which clips a cache has; which of them could not be read
+_FOLDER_FPS = 25.0  # of a folder of frames where its manifest does not say
 _CHUNK = 16  # clips per task: large enough to hide a task's cost, small enough to lose little when stopped
 
 
@@ -109,11 +110,12 @@ def crop_manifest(
 
 
 def _file_marks(manifest: Manifest) -> list[str]:
-    """What tells whether a clip is still the one that was cropped: its name, size and time."""
+    """What tells whether a clip is still the one that was cropped: its name, size and time, a folder's rate too."""
     marks = []
     for entry in manifest.entries:
         stat = entry.path.stat()
-        text = f"{entry.clip_id}\0{stat.st_size}\0{stat.st_mtime_ns}"
+        rate = f"\0{entry.fps or _FOLDER_FPS}" if entry.path.is_dir() else ""
+        text = f"{entry.clip_id}\0{stat.st_size}\0{stat.st_mtime_ns}{rate}"
         marks.append(hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16])
     return marks
 
@@ -177,7 +179,7 @@ def _fill(
     done = len(coverage) - len(todo)
     chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
     entries = manifest.entries
-    tasks = [(folder, spec, [(int(i), entries[i].clip_id, entries[i].path) for i in chunk]) for chunk in chunks]
+    tasks = [(folder, spec, [(int(i), entries[i]) for i in chunk]) for chunk in chunks]
     if not tasks:
         return
     context = multiprocessing.get_context("spawn")
@@ -197,18 +199,26 @@ def _fill(
 _detector: FaceDetector | None = None  # one a process: loading the network costs more than a clip
 
 
-def _crop_chunk(task: tuple[Path, ClipSpec, list[tuple[int, str, Path]]]) -> int:
+def _crop_chunk(task: tuple[Path, ClipSpec, list[tuple[int, ClipEntry]]]) -> int:
     global _detector
     folder, spec, clips = task
     if _detector is None:
         _detector = CenterFace()
     pixels, coverage = map_store(folder)
-    for index, name, path in clips:
+    for index, entry in clips:
         try:
-            clip = crop_clip(path, spec, _detector, detect_every=max(1, round(_LOOK_EVERY_S * spec.rate)))
+            clip = crop_clip(
+                entry.path,
+                spec,
+                _detector,
+                detect_every=max(1, round(_LOOK_EVERY_S * spec.rate)),
+                folder_fps=entry.fps or _FOLDER_FPS,
+            )
         except DecodeError as error:
             with (folder / _BROKEN).open("a", encoding="utf-8") as file:
-                file.write("\n" + json.dumps([index, f"{name}: {error}"]) + "\n")  # a line cut off before stands alone
+                file.write(
+                    "\n" + json.dumps([index, f"{entry.clip_id}: {error}"]) + "\n"
+                )  # a line cut off before stands alone
             coverage[index] = -1.0
             continue
         pixels[index] = clip.pixels

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from maedfer.data.worker_process import begin_worker
 from maedfer.errors import ConfigError, DecodeError, MaedferError
 from maedfer.evaluate.facing import face_windows
 from maedfer.evaluate.views import SOURCE_RATE, ViewPlan, clip_views, kept_views
@@ -124,7 +124,7 @@ class ClipReader:
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread)
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
 
     def __enter__(self) -> "ClipReader":
         return self
@@ -194,7 +194,3 @@ def _unreadable(tasks: tuple[ClipTask, ...]) -> list[str]:
         except DecodeError as error:
             broken.append(f"{task.clip} ({error})")
     return broken
-
-
-def _single_thread() -> None:
-    cv2.setNumThreads(1)

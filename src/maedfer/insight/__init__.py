@@ -3,7 +3,7 @@
 from maedfer.insight.attention import Attended, attend_faces, draw_attention
 from maedfer.insight.clips import FaceClip, face_clips
 from maedfer.insight.curves import Curves, draw_curves, read_curves
-from maedfer.insight.embedding_map import EmbeddingMap, draw_map, embedding_map, write_map
+from maedfer.insight.embedding_map import EmbeddingMap, draw_map, embedding_map, thinned, write_map
 from maedfer.insight.reconstruction import Reconstructed, draw_reconstructions, reconstruct
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "face_clips",
     "read_curves",
     "reconstruct",
+    "thinned",
     "write_map",
 ]

@@ -8,17 +8,18 @@ import numpy as np
 from jaxtyping import UInt8
 
 from maedfer.config import TokenConfig
+from maedfer.data.clip_frames import FOLDER_FPS
 from maedfer.data.manifest import ClipEntry, Manifest, read_manifest
 from maedfer.data.sources import ClipSource
 from maedfer.errors import ConfigError
 from maedfer.recipes import DataConfig
 from maedfer.video.clips import ClipSpec
 from maedfer.video.crop import crop_clip
-from maedfer.video.detect import CenterFace
+from maedfer.video.detect import CenterFace, FaceDetector
 
 __all__ = ["Crop", "FaceClip", "face_clips"]
 
-Crop = Literal["face", "centre", "voxceleb2"]
+Crop = Literal["auto", "face", "centre", "voxceleb2"]
 
 _MOST = 16  # clips; a picture of more is not looked at any more
 
@@ -39,7 +40,7 @@ class FaceClip:
 
 
 def face_clips(
-    source: Path, size: TokenConfig, *, crop: Crop = "face", root: Path | None = None, count: int = 6, seed: int = 0
+    source: Path, size: TokenConfig, *, crop: Crop = "auto", root: Path | None = None, count: int = 6, seed: int = 0
 ) -> list[FaceClip]:
     """Clips of the shape a model reads.
 
@@ -47,7 +48,8 @@ def face_clips(
         source: a video (the main face in its middle 2.56 s) or a manifest (``.csv``), of which ``count`` clips are
             drawn, classes in turn, test clips when there are any.
         size: the model's encoder.
-        crop: what the pictures are, as in training.
+        crop: what the pictures are, as in training; ``"auto"``: as the manifest says of each clip, ``"centre"`` for
+            those it calls face crops and ``"face"`` for the others.
         root: where a manifest's paths start.
         count: clips of a manifest.
         seed: of the draw.
@@ -66,15 +68,26 @@ def face_clips(
         entries = _drawn(part.entries, count, seed)
     else:
         entries = (ClipEntry(0, source.name, source, "", "", ""),)
-    if crop == "face":
-        spec, detector = ClipSpec(num_frames=size.num_frames, size=size.image_size), CenterFace()
-        clips = [crop_clip(entry.path, spec, detector).pixels for entry in entries]
-    else:
-        chosen = Manifest(source, None, entries)
-        reader = ClipSource(DataConfig(crop=crop), chosen, size=size.image_size, frames=size.num_frames)
-        samples = reader.samples(chosen, None, train=False)
-        clips = [samples[index].clip.numpy() for index in range(len(entries))]
-    return [FaceClip(entry.clip_id, entry.label, pixels) for entry, pixels in zip(entries, clips, strict=True)]
+    detector: FaceDetector | None = None
+    clips = []
+    for entry in entries:
+        own = ("centre" if entry.crop == "face" else "face") if crop == "auto" else crop
+        if own == "face":
+            detector = detector or CenterFace()
+            spec = ClipSpec(num_frames=size.num_frames, size=size.image_size)
+            pixels = crop_clip(entry.path, spec, detector, folder_fps=entry.fps or FOLDER_FPS).pixels
+        else:
+            pixels = _given(entry, size, own)
+        clips.append(FaceClip(entry.clip_id, entry.label, pixels))
+    return clips
+
+
+def _given(entry: ClipEntry, size: TokenConfig, crop: Literal["centre", "voxceleb2"]) -> UInt8[np.ndarray, "3 T S S"]:
+    """A clip that is a face crop already."""
+    alone = Manifest(entry.path, None, (entry,))
+    reader = ClipSource(DataConfig(crop=crop), alone, size=size.image_size, frames=size.num_frames)
+    pixels: UInt8[np.ndarray, "3 T S S"] = reader.samples(alone, None, train=False)[0].clip.numpy()
+    return pixels
 
 
 def _drawn(entries: tuple[ClipEntry, ...], count: int, seed: int) -> tuple[ClipEntry, ...]:

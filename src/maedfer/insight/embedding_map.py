@@ -2,14 +2,14 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from maedfer.data.manifest import Manifest
 from maedfer.data.sources import ClipSource
@@ -20,7 +20,7 @@ from maedfer.models import ExpressionClassifier
 from maedfer.output import write_text
 from maedfer.report.colours import colour_of
 
-__all__ = ["EmbeddingMap", "draw_map", "embedding_map", "write_map"]
+__all__ = ["EmbeddingMap", "draw_map", "embedding_map", "thinned", "write_map"]
 
 _BATCH = 16
 _FEWEST = 5  # clips; t-SNE needs neighbours
@@ -53,7 +53,6 @@ def embedding_map(
     part: Manifest,
     *,
     method: Literal["pca", "tsne"] = "tsne",
-    most: int = 2000,
     seed: int = 0,
 ) -> EmbeddingMap:
     """Embed the clips of ``part`` (their middle 2.56 s) and lay them out in the plane.
@@ -64,8 +63,7 @@ def embedding_map(
         part: the clips.
         method: ``"pca"`` keeps distances as well as a plane can; ``"tsne"`` keeps neighbours (van der Maaten and Hinton
             2008): sizes of and distances between its clusters mean nothing.
-        most: more clips than this are thinned out at random.
-        seed: of the thinning and of t-SNE.
+        seed: of t-SNE.
 
     Raises:
         ConfigError: fewer than 5 clips, or scikit-learn is not installed.
@@ -79,21 +77,32 @@ def embedding_map(
         raise ConfigError(
             "a map needs scikit-learn, which is not installed; run: pip install 'maedfer[train]'"
         ) from error
-    if min(most, len(part.entries)) < _FEWEST:
-        raise ConfigError(f"map: expected at least {_FEWEST} clips, got {min(most, len(part.entries))}")
-    rows = np.sort(np.random.default_rng(seed).permutation(len(part.entries))[:most])
-    vectors = _vectors(model, source, part, rows)
+    if len(part.entries) < _FEWEST:
+        raise ConfigError(f"map: expected at least {_FEWEST} clips, got {len(part.entries)}")
+    vectors = _vectors(model, source, part)
     if method == "pca":
         points = PCA(2, random_state=seed).fit_transform(vectors)
     else:
         nearest = min(_PERPLEXITY, (len(vectors) - 1) / 3)
         points = TSNE(2, perplexity=nearest, init="pca", random_state=seed).fit_transform(vectors)
-    labels = tuple(part.entries[row].label for row in rows)
+    labels = tuple(entry.label for entry in part.entries)
     known = len(set(labels)) > 1 and "" not in labels and len(set(labels)) < len(labels)
     score = float(silhouette_score(vectors, np.array(labels))) if known else None
     return EmbeddingMap(
-        tuple(part.entries[row].clip_id for row in rows), labels, np.asarray(points, np.float64), method, score
+        tuple(entry.clip_id for entry in part.entries), labels, np.asarray(points, np.float64), method, score
     )
+
+
+def thinned(part: Manifest, most: int, seed: int = 0) -> Manifest:
+    """At most ``most`` clips at random, in their order, as a table of their own: their rows count from 0.
+
+    Raises:
+        ConfigError: ``most`` is below 1.
+    """
+    if most < 1:
+        raise ConfigError(f"most: expected at least one clip, got {most}")
+    kept = np.sort(np.random.default_rng(seed).permutation(len(part.entries))[:most]).tolist()
+    return replace(part, entries=tuple(replace(part.entries[old], row=new) for new, old in enumerate(kept)))
 
 
 def write_map(found: EmbeddingMap, path: Path) -> None:
@@ -133,12 +142,10 @@ def draw_map(found: EmbeddingMap, path: Path) -> None:
     save_figure(figure, path)
 
 
-def _vectors(
-    model: ExpressionClassifier, source: ClipSource, part: Manifest, rows: np.ndarray
-) -> Float[np.ndarray, "N D"]:
+def _vectors(model: ExpressionClassifier, source: ClipSource, part: Manifest) -> Float[np.ndarray, "N D"]:
     samples = source.samples(part, None, train=False)
     found = []
-    for batch in DataLoader(Subset(samples, rows.tolist()), batch_size=_BATCH, collate_fn=list):
+    for batch in DataLoader(samples, batch_size=_BATCH, collate_fn=list):
         pixels = torch.stack([sample.clip for sample in batch]).numpy()
         found.append(clip_embeddings(model, pixels, [str(sample.row) for sample in batch]))
     return np.concatenate(found)

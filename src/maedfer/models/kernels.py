@@ -16,11 +16,6 @@ __all__ = ["Linear", "attend", "linear"]
 # oneDNN's float32 product is 1.1x as fast as that of MKL, which torch calls, but takes 15 us more to start: from this
 # many multiply-adds on it wins.
 _ONEDNN_MULTIPLY_ADDS = 2**24
-_HAS_ONEDNN = (
-    torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    and torch.backends.cpu.get_cpu_capability().startswith("AVX")
-    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-)
 
 # The fused kernel wins at 800 keys in float32 and loses at 101. In bfloat16 the plain products win at both (1.9x at
 # 800, forward and backward), until their scores, which grow with the square, weigh more than their speed.
@@ -60,12 +55,12 @@ class Linear(nn.Linear):
 def _onednn_is_faster(tokens: Tensor, weight: Tensor) -> bool:
     return (
         _HAS_ONEDNN
+        and not torch.compiler.is_compiling()  # before the size is asked, which need not be known then
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and tokens.device.type == "cpu"
         and tokens.dtype == weight.dtype == torch.float32
         and tokens.numel() * weight.shape[0] >= _ONEDNN_MULTIPLY_ADDS
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     )
 
 
@@ -79,7 +74,8 @@ class _OneDNNLinear(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         tokens, weight = tokens.contiguous(), weight.contiguous()
         ctx.save_for_backward(tokens, weight)
-        return _product(tokens, weight, bias)
+        # With gaps in the bias it would read what lies between.
+        return _product(tokens, weight, None if bias is None else bias.contiguous())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -97,3 +93,19 @@ class _OneDNNLinear(torch.autograd.Function):
 def _product(tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     mapped: Tensor = torch.ops.mkldnn._linear_pointwise(tokens, weight, bias, "none", [], "")
     return mapped
+
+
+def _onednn_answers() -> bool:
+    """Whether the product, a private part of torch, is there and does what it does in the version it was tried with."""
+    rows, bias = torch.arange(6.0, device="cpu").view(2, 3), torch.arange(2.0, device="cpu")
+    try:
+        return torch.allclose(_product(rows, rows, bias), F.linear(rows, rows, bias))
+    except (AttributeError, RuntimeError, TypeError):  # no such operator, or other arguments
+        return False
+
+
+_HAS_ONEDNN = (
+    torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    and _onednn_answers()
+)

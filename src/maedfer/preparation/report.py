@@ -117,7 +117,7 @@ class PreparationReport:
         clips = f"{self.written} clips of {self.corpus} in {self.manifest}"
         if errors:
             count = sum(entry.why != "no face" for entry in self.left_out)
-            more = f", {warnings} more findings" if warnings else ""
+            more = f", {warnings} more finding{'s' * (warnings > 1)}" if warnings else ""
             return f"INCOMPLETE: {clips}; {count} missing or unreadable{more}"
         if warnings:
             return f"LOOK FIRST: {clips}; {warnings} finding{'s' * (warnings > 1)} that can change results"

@@ -18,8 +18,8 @@ _USUAL = (
     "The released pre-trained weights are epoch 50 of a 100-epoch schedule.",
     "Crops: the paper's sets were cropped with tools that are not published for all sets; ours are cut by another "
     "detector and aligned, which shifts faces by some pixels.",
-    "A small class (disgust has 146 clips in all of DFEW) moves UAR by a point for a handful of clips; compare pooled "
-    "and per-fold numbers, and more than one seed.",
+    "In a small class (disgust in DFEW) a handful of clips moves UAR by a point; compare pooled and per-fold numbers, "
+    "and more than one seed.",
     "The learning rate is given for a global batch of 256 and scales with yours; very small batches train differently.",
 )
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from maedfer.data.published import PublishedResult
-from maedfer.evaluate import Evaluation, aggregate, known_intervals
+from maedfer.evaluate.evaluation import Evaluation
+from maedfer.evaluate.folds import aggregate
+from maedfer.evaluate.report import known_intervals
 from maedfer.reproduction.table import Comparison, Row, tolerance
 
 __all__ = ["compare_with_paper"]

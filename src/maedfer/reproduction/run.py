@@ -12,14 +12,12 @@ from maedfer import __version__
 from maedfer.data.manifest import Manifest, read_manifest
 from maedfer.data.published import published_result
 from maedfer.errors import ConfigError, ManifestError, OutputError
-from maedfer.evaluate import (
-    Evaluation,
-    evaluate_manifest,
-    rank_group,
-    read_evaluation,
-    require_packages,
-    write_evaluation,
-)
+from maedfer.evaluate.clips import evaluate_manifest
+from maedfer.evaluate.evaluation import Evaluation
+from maedfer.evaluate.packages import require_packages
+from maedfer.evaluate.ranks import rank_group
+from maedfer.evaluate.report import write_evaluation
+from maedfer.evaluate.stored import read_evaluation
 from maedfer.hub import from_pretrained
 from maedfer.inference import Device, resolve_device
 from maedfer.output import require_writable, write_text

@@ -32,10 +32,11 @@ from maedfer.train.run_log import RunLog, StopRequest
 from maedfer.train.settings import settings_hash, write_settings
 from maedfer.train.update import update
 
-__all__ = ["Finished", "Job", "train"]
+__all__ = ["Finished", "Job", "Progress", "train"]
 
 _LISTED = 64  # clips that an error lists
-_Progress = Callable[[int, int, dict[str, float]], None]
+#: Is told (step, steps in all, numbers by name) while a run goes on.
+Progress = Callable[[int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Finished:
     best: dict[str, Tensor] | None
 
 
-def train(job: Job, progress: _Progress | None = None) -> Finished:
+def train(job: Job, progress: Progress | None = None) -> Finished:
     """Run ``job`` to its end, resuming an unfinished run in ``job.recipe.out``.
 
     A step is one update by a global batch: ``batch_size`` clips x ``accumulate`` x processes. It draws all its random
@@ -123,7 +124,7 @@ def train(job: Job, progress: _Progress | None = None) -> Finished:
 
 
 def _train_epoch(
-    job: Job, learner: Learner, position: Position, log: RunLog, stop: StopRequest, progress: _Progress | None
+    job: Job, learner: Learner, position: Position, log: RunLog, stop: StopRequest, progress: Progress | None
 ) -> Position:
     recipe, steps = job.recipe, position.clips // position.global_batch
     total, saved = steps * recipe.optim.epochs, time.monotonic()

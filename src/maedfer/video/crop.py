@@ -20,7 +20,13 @@ _EDGE_SHARE = 0.5
 
 
 def crop_clip(
-    path: Path, spec: ClipSpec, detector: FaceDetector, *, detect_every: int = 1, min_face_px: float = 8.0
+    path: Path,
+    spec: ClipSpec,
+    detector: FaceDetector,
+    *,
+    detect_every: int = 1,
+    min_face_px: float = 8.0,
+    folder_fps: float = 25.0,
 ) -> Clip:
     """The largest and most central face of a clip file, in one window: the middle ``span_s`` of a longer file.
 
@@ -34,22 +40,23 @@ def crop_clip(
         detect_every: look for faces at every n-th sampled instant and at the last; landmarks in between are
             interpolated.
         min_face_px: narrower faces are ignored, pixels of the decoded picture.
+        folder_fps: frames per second of a folder; files tell their own.
 
     Returns:
         Clip of track 0; ``coverage`` is the share of the searched instants at which the face was found.
 
     Raises:
         DecodeError: the file cannot be read as pictures.
-        ConfigError: ``detect_every`` is less than 1.
+        ConfigError: ``detect_every`` is less than 1, or ``folder_fps`` not a positive number.
     """
     if detect_every < 1:
         raise ConfigError(f"expected detect_every of at least 1, got {detect_every}; 1 searches every sampled picture")
-    info = probe(path)
+    info = probe(path, folder_fps=folder_fps)
     start_s = max(0.0, (info.duration_s - spec.span_s) / 2) if info.duration_s else 0.0
-    images = _images(path, spec, start_s)
+    images = _images(path, spec, start_s, folder_fps)
     if not images and start_s:
         # The container promised more than the file holds.
-        start_s, images = 0.0, _images(path, spec, 0.0)
+        start_s, images = 0.0, _images(path, spec, 0.0, folder_fps)
     if not images:
         raise DecodeError(f"{path}: expected at least one picture, none could be decoded; check that the file plays")
     searched = sorted({*range(0, len(images), detect_every), len(images) - 1})
@@ -67,10 +74,12 @@ def usable(face: Face, min_face_px: float) -> bool:
     return bool(finite and face.box[2] - face.box[0] >= min_face_px and eyes > 0.5)
 
 
-def _images(path: Path, spec: ClipSpec, start_s: float) -> list[UInt8[np.ndarray, "_ _ 3"]]:
+def _images(path: Path, spec: ClipSpec, start_s: float, folder_fps: float) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     # Half an instant short of the span, so that rounding cannot add a 17th picture.
     end_s = start_s + (spec.num_frames - 0.5) / spec.rate
-    frames = read_frames(path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=DECODED_SIDE)
+    frames = read_frames(
+        path, rate=spec.rate, start_s=start_s, end_s=end_s, max_side=DECODED_SIDE, folder_fps=folder_fps
+    )
     return [frame.image for frame in frames]
 
 

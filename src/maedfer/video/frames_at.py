@@ -2,8 +2,9 @@
 
 A training clip is sixteen pictures of a video that was seen a thousand times before. :func:`opened_grid` opens it once,
 starts at the key frame before the first instant, leaves out pictures that no other refers to and that are not shown at
-a chosen instant, and makes only the chosen ones RGB. Of a folder of frames only the chosen images are read. The
-pictures are those that :func:`~maedfer.video.decode.read_frames` gives at the same instants.
+a chosen instant, ends with the last one that is, and makes only the chosen ones RGB. Of a folder of frames only the
+chosen images are read. The pictures are those that :func:`~maedfer.video.decode.read_frames` gives at the same
+instants.
 """
 
 import math
@@ -30,6 +31,8 @@ from maedfer.video.picture import Picture
 __all__ = ["Grid", "GridVideo", "opened_grid"]
 
 T = TypeVar("T")
+# Time and duration in seconds, and the decoder's picture.
+_Shown = tuple[float, float, av.VideoFrame]
 
 _EPSILON_S = 1e-3  # as in decode: a picture stamped so much late is still the one meant
 # Packets that are looked at before one is decoded: H.264 and HEVC show a picture at most 16 places later.
@@ -83,6 +86,7 @@ class GridVideo:
         self._source = source
         self._container, self._stream = found
         self._rate = rate
+        self._aspect, self._reformatter = pixel_aspect(found[1]), VideoReformatter()
         self.duration_s = duration_of(*found)
         self.last: int | None = None
 
@@ -105,26 +109,34 @@ class GridVideo:
             DecodeError: nothing can be decoded.
         """
         first, last = wanted[0] / self._rate, (wanted[-1] + 0.5) / self._rate
-        pictures = self._needed(first, sorted({index / self._rate for index in wanted}))
-        if pictures is None:
-            pictures = file_pictures(self._source, first)
-        shown = ((picture.time_s, picture.duration_s, picture) for picture in pictures)
+        shown = self._needed(first, sorted({index / self._rate for index in wanted}))
+        if shown is None:
+            shown = (
+                (picture.time_s, picture.duration_s, picture.raw) for picture in file_pictures(self._source, first)
+            )
         chosen, made, previous, current, index = set(wanted), dict[int, T](), None, None, -1
         for time_s, current in sample_by_time(shown, self._rate, first, last):
             index = round(time_s * self._rate)
             if index in chosen:
-                made[index] = made[max(made)] if current is previous else convert(_rgb(current, shorter))
+                made[index] = made[max(made)] if current is previous else convert(self._rgb(current, shorter))
                 previous = current
         if index < wanted[-1]:  # the video ends before
             self.last = index
         if current is None:
             return []
         if index < wanted[-1]:  # its last picture stands
-            made[wanted[-1]] = made[max(made)] if current is previous else convert(_rgb(current, shorter))
+            made[wanted[-1]] = made[max(made)] if current is previous else convert(self._rgb(current, shorter))
         known = sorted(made)
         return [made[known[bisect_left(known, index)]] for index in wanted]
 
-    def _needed(self, first_s: float, wanted_s: list[float]) -> Iterator[Picture] | None:
+    def _rgb(self, raw: av.VideoFrame, shorter: int | None) -> UInt8[np.ndarray, "H W 3"]:
+        picture = Picture(0.0, 0.0, raw, self._aspect, self._source, self._reformatter)
+        if shorter is None:
+            return picture.rgb()
+        low, high = sorted(picture.size())
+        return picture.rgb(round(high * shorter / low) if low > shorter else None)
+
+    def _needed(self, first_s: float, wanted_s: list[float]) -> Iterator[_Shown] | None:
         """Pictures from the key frame before ``first_s``, less those that nobody needs; ``None``: not a plain file."""
         packets = _packets(self._container, self._stream)
         head = list(islice(packets, _AHEAD))
@@ -152,12 +164,12 @@ class GridVideo:
         entries = self._stream.index_entries
         return len(entries) == 0 or entries.search_timestamp(stamp) > 0
 
-    def _decoded(self, packets: Iterator[av.Packet], origin_s: float, wanted_s: list[float]) -> Iterator[Picture]:
+    def _decoded(self, packets: Iterator[av.Packet], origin_s: float, wanted_s: list[float]) -> Iterator[_Shown]:
         context, stream = self._stream.codec_context, self._stream
         clock = Clock(nominal_s_of(stream))
         clock.origin = origin_s
         numerator, denominator = stream.time_base.numerator, stream.time_base.denominator
-        aspect, reformatter, skipping = pixel_aspect(stream), VideoReformatter(), context.name in _SKIPPING
+        skipping = context.name in _SKIPPING
         for packet, needed in _judged(packets, stream.time_base, origin_s, wanted_s):
             try:
                 if skipping:
@@ -169,27 +181,18 @@ class GridVideo:
             for raw in frames:
                 stamp = None if raw.pts is None else raw.pts * numerator / denominator
                 length = min(raw.duration * numerator / denominator, MAX_HOLD_S) if raw.duration else clock.nominal_s
-                yield Picture(clock.tick(stamp), length, raw, aspect, self._source, reformatter)
-
-
-def _rgb(picture: Picture, shorter: int | None) -> UInt8[np.ndarray, "H W 3"]:
-    if shorter is None:
-        return picture.rgb()
-    low, high = sorted(picture.size())
-    return picture.rgb(round(high * shorter / low) if low > shorter else None)
+                yield clock.tick(stamp), length, raw
 
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     """Compressed pictures in the file's order; damage ends them."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            return
-        if packet is None or packet.size == 0:
-            return
-        yield packet
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                return
+            yield packet
+    except av.error.FFmpegError:
+        return
 
 
 def _origin(head: list[av.Packet]) -> int | None:
@@ -203,11 +206,16 @@ def _origin(head: list[av.Packet]) -> int | None:
 def _judged(
     packets: Iterator[av.Packet], base: Fraction, origin_s: float, wanted_s: list[float]
 ) -> Iterator[tuple[av.Packet | None, bool]]:
-    """Each packet with whether its picture may be on screen at a wanted instant; ``None``, the end, flushes."""
+    """Each packet with whether its picture may be on screen at a wanted instant; ``None``, the end, flushes.
+
+    The end is the file's, or comes when all packets shown up to the last instant are through and one of them lasts
+    beyond it: the decoder then gives what it holds back, and the packets behind need not be decoded to get it.
+    """
     ahead: deque[tuple[float, av.Packet]] = deque()
-    passed: deque[float] = deque(maxlen=_AHEAD)
     numerator, denominator = base.numerator, base.denominator  # quicker than fractions, and as exact
-    known: list[float] = []  # times of both, ascending
+    known: list[float] = []  # times of the packets ahead and of the latest ones gone, ascending
+    end_s = wanted_s[-1] + 2 * _EPSILON_S
+    before_end, lasting_s = 0, 0.0  # packets ahead that are shown up to the end; how long those seen last
 
     def needed(time_s: float) -> bool:
         after = bisect_right(known, time_s)
@@ -216,15 +224,22 @@ def _judged(
         return place < len(wanted_s) and wanted_s[place] < until
 
     for packet in packets:
-        time_s = -math.inf if packet.pts is None else packet.pts * numerator / denominator - origin_s
+        pts = packet.pts
+        time_s = -math.inf if pts is None else pts * numerator / denominator - origin_s
         ahead.append((time_s, packet))
         insort(known, time_s)
+        if time_s <= end_s:
+            before_end += 1
+            lasting_s = max(lasting_s, time_s + (packet.duration or 0) * numerator / denominator)
         if len(ahead) > _AHEAD:
+            if before_end == 0 and lasting_s > end_s:
+                ahead.clear()
+                break
             time_s, oldest = ahead.popleft()
-            yield oldest, needed(time_s) or not math.isfinite(time_s)
-            if len(passed) == _AHEAD:
-                del known[bisect_left(known, passed[0])]
-            passed.append(time_s)
+            before_end -= time_s <= end_s
+            yield oldest, needed(time_s) or time_s == -math.inf
+            if len(known) > 8 * _AHEAD:
+                del known[: 4 * _AHEAD]
     for _, packet in ahead:
         yield packet, True
     yield None, True

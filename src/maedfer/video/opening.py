@@ -38,6 +38,8 @@ _URL_OPTIONS = {
     "reconnect_delay_max": "4",
     "rtsp_flags": "prefer_tcp",
 }
+# All names of the two containers that most videos come in.
+_USUAL = frozenset({"3g2", "3gp", "m4a", "matroska", "mj2", "mov", "mp4", "webm"})
 # ffmpeg draws text files as terminal screens; nobody films those.
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
@@ -116,8 +118,12 @@ def _url(url: str, name: str) -> AbstractContextManager[av.container.InputContai
 
 @cache
 def _single_file_formats() -> str:
-    """Every format that PyAV's ffmpeg reads, less those that name other files."""
-    return ",".join(sorted(av.formats_available - _LISTS))
+    """Every format that PyAV's ffmpeg reads, less those that name other files.
+
+    FFmpeg searches the list from its beginning with every file, so usual names come first.
+    """
+    formats = av.formats_available - _LISTS
+    return ",".join(sorted(formats, key=lambda name: (name not in _USUAL, name)))
 
 
 def _is_cover(stream: av.VideoStream) -> bool:

@@ -81,24 +81,27 @@ _TURNS: tuple[Int[np.ndarray, "2 2"], ...] = tuple(
     np.array([[c, -s], [s, c]], dtype=np.int64) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))
 )
 
+_UPRIGHT = _TURNS[0]
+
 
 def _orientation(raw: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
     """The display matrix's linear part as a signed permutation that maps (x, y) to shown (x, y), y downwards."""
-    upright = np.eye(2, dtype=np.int64)
     try:
         data = raw.side_data.get(SideDataType.DISPLAYMATRIX)
     except ValueError:  # PyAV has no name for what a photograph brings with it (EXIF), and tells the turn alone
         quarters: int = round(-raw.rotation / 90)
         return _TURNS[quarters % 4]
     if data is None or len(bytes(data)) < 36:
-        return upright
+        return _UPRIGHT
     matrix = np.frombuffer(bytes(data)[:36], dtype="<i4").reshape(3, 3)[:2, :2].T.astype(np.int64)
     swapped = abs(matrix[0, 1]) + abs(matrix[1, 0]) > abs(matrix[0, 0]) + abs(matrix[1, 1])
-    signs = np.sign(matrix * (np.fliplr(upright) if swapped else upright))
-    return signs if np.abs(signs).sum() == 2 else upright
+    signs = np.sign(matrix * (np.fliplr(_UPRIGHT) if swapped else _UPRIGHT))
+    return signs if np.abs(signs).sum() == 2 else _UPRIGHT
 
 
 def _turn(image: UInt8[np.ndarray, "h w 3"], turn: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "H W 3"]:
+    if turn is _UPRIGHT:
+        return image
     if turn[0, 0] == 0:
         image = cv2.transpose(image)
     if turn[0].sum() < 0:

@@ -3,10 +3,10 @@
 import re
 from typing import Literal
 
-from maedfer.data.corpora.folds import FoldLists, folds_of
+from maedfer.data.corpora.folds import FoldLists, placed_clips
 from maedfer.data.corpora.listing import Listing, child, entries_of, joined, layout_error, placed
 from maedfer.data.corpora.lists import clips_in, lines_of, list_file, stem_of
-from maedfer.data.corpora.types import Corpus, CorpusClip, Missing
+from maedfer.data.corpora.types import Corpus, Missing
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ManifestError
 
@@ -49,15 +49,8 @@ def read_dfew(listing: Listing) -> Corpus:
         for fold in _FOLDS
     }
     there, crop = _clips(listing, clip, missing)
-    clips = []
-    for listed in folds_of(lists, missing):
-        path = there.get(listed.name)
-        if path is None:
-            missing.append(Missing(listed.name, f"listed for fold {listed.fold}, not on disk below {clip}"))
-        else:
-            fps = None if stem_of(path) != path else _FPS
-            clips.append(CorpusClip(path, listed.label, "", "", listed.fold, fps))
-    return Corpus("DFEW", "DFEW", crop, _FPS if crop == "face" else None, tuple(clips), tuple(missing))
+    clips = placed_clips(lists, there, clip, _FPS, missing)
+    return Corpus("DFEW", "DFEW", crop, _FPS if crop == "face" else None, clips, tuple(missing))
 
 
 def _labels(listing: Listing, path: str, missing: list[Missing]) -> dict[str, str]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from maedfer.data.corpora.types import Missing
+from maedfer.data.corpora.lists import stem_of
+from maedfer.data.corpora.types import CorpusClip, Missing
 
-__all__ = ["FoldLists", "Listed", "folds_of"]
+__all__ = ["FoldLists", "Listed", "folds_of", "placed_clips"]
 
 
 @dataclass
@@ -64,6 +65,29 @@ def folds_of(lists: Mapping[int, FoldLists], missing: list[Missing]) -> list[Lis
         if kept:
             found.append(Listed(name, next(iter(labels[name])), tests[name][0]))
     return found
+
+
+def placed_clips(
+    lists: Mapping[int, FoldLists], there: Mapping[str, str], folder: str, fps: float, missing: list[Missing]
+) -> tuple[CorpusClip, ...]:
+    """The listed clips that are on the disk, in the order of names.
+
+    Args:
+        lists: by fold, from 1.
+        there: path by name as in the lists.
+        folder: where they were looked for, for messages.
+        fps: frames per second of clips that are folders of frames; videos tell their own.
+        missing: receives what is not there, and the deviations of the lists.
+    """
+    clips = []
+    for listed in folds_of(lists, missing):
+        path = there.get(listed.name)
+        if path is None:
+            missing.append(Missing(listed.name, f"listed for fold {listed.fold}, not on disk below {folder}"))
+        else:
+            rate = None if stem_of(path) != path else fps
+            clips.append(CorpusClip(path, listed.label, "", "", listed.fold, rate))
+    return tuple(clips)
 
 
 def _deviation(test: list[int], train: set[int], labels: set[str], folds: set[int]) -> tuple[str, bool]:

@@ -3,10 +3,10 @@
 import re
 from typing import Literal
 
-from maedfer.data.corpora.folds import FoldLists, folds_of
+from maedfer.data.corpora.folds import FoldLists, placed_clips
 from maedfer.data.corpora.listing import Listing, child, layout_error, placed
-from maedfer.data.corpora.lists import class_of, clips_in, lines_of, list_file, stem_of
-from maedfer.data.corpora.types import Corpus, CorpusClip, Missing
+from maedfer.data.corpora.lists import class_of, clips_in, lines_of, list_file
+from maedfer.data.corpora.types import Corpus, Missing
 from maedfer.errors import ConfigError, ManifestError
 
 __all__ = ["read_mafw"]
@@ -42,16 +42,9 @@ def read_mafw(listing: Listing) -> Corpus:
         train, test = (list_file(listing, part, f"{name}.txt") for name in ("train", "test"))
         lists[fold] = FoldLists(_labels(listing, train, missing), _labels(listing, test, missing))
     there = clips_in(listing, folder, missing)
-    clips = []
-    for listed in folds_of(lists, missing):
-        path = there.get(listed.name)
-        if path is None:
-            missing.append(Missing(listed.name, f"listed for fold {listed.fold}, not on disk below {folder}"))
-        else:
-            fps = None if stem_of(path) != path else _FPS
-            clips.append(CorpusClip(path, listed.label, "", "", listed.fold, fps))
+    clips = placed_clips(lists, there, folder, _FPS, missing)
     crop: Literal["face", "none"] = "none" if frames is None else "face"
-    return Corpus("MAFW", "MAFW", crop, _FPS if frames else None, tuple(clips), tuple(missing))
+    return Corpus("MAFW", "MAFW", crop, _FPS if frames else None, clips, tuple(missing))
 
 
 def _labels(listing: Listing, path: str, missing: list[Missing]) -> dict[str, str]:
