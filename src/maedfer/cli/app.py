@@ -12,15 +12,19 @@ from tyro.extras import SubcommandApp
 
 from maedfer import __version__
 from maedfer.cli.calibrate import calibrate
-from maedfer.cli.commands import demo, embed, predict, synth
-from maedfer.cli.console import complain
+from maedfer.cli.commands import demo, embed, predict
+from maedfer.cli.console import complain, speaks
+from maedfer.cli.doctor import doctor
 from maedfer.cli.evaluate import aggregate, compare, evaluate
+from maedfer.cli.export import export
 from maedfer.cli.insight import attention, curves, map_embeddings, reconstruct
+from maedfer.cli.laboratory import synth
 from maedfer.cli.live import live
 from maedfer.cli.pack import pack
 from maedfer.cli.prepare import prepare
 from maedfer.cli.reproduce import reproduce_commands
 from maedfer.cli.runs import finetune_commands, pretrain_commands
+from maedfer.cli.serve import serve
 from maedfer.errors import MaedferError
 
 __all__ = ["main"]
@@ -54,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(error)
         return 2
     except KeyboardInterrupt:
-        print("maedfer: interrupted", file=sys.stderr)
+        if speaks():
+            print("maedfer: interrupted", file=sys.stderr)
         return 130
     except SystemExit as stop:  # help, or arguments that do not parse
         return stop.code if isinstance(stop.code, int) else 2 if stop.code else 0
@@ -84,6 +89,7 @@ def _app() -> SubcommandApp:
         predict,
         live,
         embed,
+        serve,
         demo,
         synth,
         prepare,
@@ -92,9 +98,11 @@ def _app() -> SubcommandApp:
         aggregate,
         compare,
         calibrate,
+        export,
         reconstruct,
         attention,
         curves,
+        doctor,
     )
     for command in commands:
         app.command(command)

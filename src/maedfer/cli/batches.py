@@ -13,7 +13,7 @@ import cv2
 from rich.console import Console
 from rich.markup import escape
 
-from maedfer.batch import Facts, Outcome, Work, process, write_list
+from maedfer.batch import Engine, Facts, Outcome, Work, process, write_list
 from maedfer.cli.console import Bar, complain, plain, progress_bar
 from maedfer.cli.options import AnswerOptions, ReadingOptions
 from maedfer.errors import ConfigError, MaedferError
@@ -136,8 +136,24 @@ def _require_pyarrow() -> None:
         raise ConfigError("parquet needs pyarrow, not installed here; run: pip install 'maedfer[report]'")
 
 
-def run_batch(arguments: Sequence[str], out: Path, work: Work, *, again: bool, truth: Sequence[TruthSpan] = ()) -> int:
+def run_batch(
+    arguments: Sequence[str],
+    out: Path,
+    work: Work,
+    *,
+    again: bool,
+    truth: Sequence[TruthSpan] = (),
+    engine: Engine | None = None,
+) -> int:
     """Do ``work`` on everything that ``arguments`` name, and say what became of it.
+
+    Args:
+        arguments: files, folders, patterns, addresses.
+        out: folder of all results.
+        work: what is done with each.
+        again: also where an earlier run's results still fit.
+        truth: what a video is known to show, for the console.
+        engine: goes through the videos; ``None``: this process does, one after the other.
 
     Returns:
         0, or 1 when a video failed.
@@ -148,14 +164,16 @@ def run_batch(arguments: Sequence[str], out: Path, work: Work, *, again: bool, t
     require_writable(out)
     console = Console(soft_wrap=True)
     outcomes: list[Outcome] = []
-    for outcome in process(videos, out, work, again=again, stdin=lambda: sys.stdin.buffer, watch=_watched):
+    here = process(videos, out, work, again=again, stdin=lambda: sys.stdin.buffer, watch=_watched)
+    for outcome in here if engine is None else engine.process(videos, out, work):
         outcomes.append(outcome)
         _tell(outcome, work, console, truth, whole=len(videos) <= _TOLD_WHOLE)
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if len(videos) > 1:
         done, kept = len(outcomes) - len(failed), sum(outcome.state == "kept" for outcome in outcomes)
         console.print(f"{done} of {len(videos)} videos done{f', {kept} of them by an earlier run' if kept else ''}")
-        print(f"wrote {write_list(out, outcomes)}")
+        order = {video: index for index, video in enumerate(videos)}  # some engines end in another
+        print(f"wrote {write_list(out, sorted(outcomes, key=lambda outcome: order[outcome.video]))}")
         if failed:
             print(f"{len(failed)} failed:", file=sys.stderr)
     for outcome in failed if len(videos) > 1 else ():

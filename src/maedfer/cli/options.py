@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from maedfer.predict import Predictor
 
-__all__ = ["AnswerOptions", "Device", "FaceOptions", "ModelOptions", "ReadingOptions"]
+__all__ = ["AnswerOptions", "Device", "FaceOptions", "ModelOptions", "ReadingOptions", "Runtime"]
 
 Device = Literal["auto", "cpu", "cuda"]
+Runtime = Literal["auto", "torch", "onnx"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ class FaceOptions(ModelOptions):
         min_face_px: narrower faces are ignored, pixels of a picture of at most 1280 a side.
         min_score: detector score with which a face may begin, 0 to 1.
         min_coverage: share of a window in which a face must be seen to be judged, 0 to 1.
+        runtime: torch, or onnx for what maedfer export wrote (extra export); auto takes onnx where there is nothing
+            else.
     """
 
     min_face: float = 0.1
     min_face_px: float = 16.0
     min_score: float = 0.5
     min_coverage: float = 0.5
+    runtime: Runtime = "auto"
 
     def predictor(
         self, hop_s: float, *, batch_size: int = 8, smoothing_s: float = 0.0, min_confidence: float = 0.5
@@ -50,6 +54,7 @@ class FaceOptions(ModelOptions):
         return Predictor(
             self.model,
             device=self.device,
+            runtime=self.runtime,
             hop_s=hop_s,
             batch_size=batch_size,
             min_coverage=self.min_coverage,
