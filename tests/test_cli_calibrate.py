@@ -14,7 +14,8 @@ from maedfer.cli.labelled import JudgeOptions
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.data.manifest import read_manifest
 from maedfer.errors import ManifestError
-from maedfer.evaluate import evaluate_manifest, with_temperature
+from maedfer.evaluate.calibration import with_temperature
+from maedfer.evaluate.clips import evaluate_manifest
 from maedfer.models import ExpressionClassifier
 from maedfer.video.encode import write_video
 from maedfer.weights import load_model, save_model

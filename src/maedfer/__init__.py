@@ -15,17 +15,30 @@ from typing import TYPE_CHECKING
 from maedfer.errors import MaedferError
 
 if TYPE_CHECKING:
-    from maedfer.hub import from_pretrained
+    from maedfer.export import export_onnx
+    from maedfer.hub import from_pretrained, load_model, push_to_hub
     from maedfer.predict import Prediction, Predictor
 
 __version__ = "0.1.0"
 
-__all__ = ["MaedferError", "Prediction", "Predictor", "__version__", "from_pretrained"]
+__all__ = [
+    "MaedferError",
+    "Prediction",
+    "Predictor",
+    "__version__",
+    "export_onnx",
+    "from_pretrained",
+    "load_model",
+    "push_to_hub",
+]
 
 _HOMES = {
     "Prediction": "maedfer.predict",
     "Predictor": "maedfer.predict",
+    "export_onnx": "maedfer.export",
     "from_pretrained": "maedfer.hub",
+    "load_model": "maedfer.hub",
+    "push_to_hub": "maedfer.hub",
 }
 
 

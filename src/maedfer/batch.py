@@ -21,7 +21,7 @@ from maedfer.result_folder import ResultFolder
 from maedfer.video.find import LIST_NAME, FoundVideo
 from maedfer.video.source import STDIN, is_url, shown, spooled
 
-__all__ = ["Facts", "Outcome", "Work", "process", "write_list"]
+__all__ = ["Engine", "Facts", "Outcome", "Work", "attempt", "folder_of", "process", "write_list"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,15 @@ class Outcome:
     error: Exception | None
 
 
+@runtime_checkable
+class Engine(Protocol):
+    """Another way than :func:`process` through many videos, with the same results."""
+
+    def process(self, videos: Sequence[FoundVideo], out: Path, work: Work) -> Iterator[Outcome]:
+        """Do ``work`` on each video; one outcome a video, in the order in which they end."""
+        ...
+
+
 def process(
     videos: Sequence[FoundVideo],
     out: Path,
@@ -119,15 +128,15 @@ def process(
     waiting = []
     taken = set[Path]()
     for video in videos:
-        folder = _folder(video, out, work, taken)
+        folder = folder_of(video, out, work, taken)
         taken.add(folder.path)
-        outcome = _done(video, folder, work, again, stdin, watch, wait=False)
+        outcome = attempt(video, folder, work, again, stdin, watch, wait=False)
         if outcome is None:
             waiting.append((video, folder))
         else:
             yield outcome
     for video, folder in waiting:
-        outcome = _done(video, folder, work, again, stdin, watch, wait=True)
+        outcome = attempt(video, folder, work, again, stdin, watch, wait=True)
         if outcome is not None:
             yield outcome
 
@@ -151,8 +160,15 @@ def write_list(out: Path, outcomes: Sequence[Outcome]) -> Path:
     return path
 
 
-def _folder(video: FoundVideo, out: Path, work: Work, taken: set[Path]) -> ResultFolder:
-    """Where this video's results lie by an earlier run, whatever else was asked for then; else the first free place."""
+def folder_of(video: FoundVideo, out: Path, work: Work, taken: set[Path]) -> ResultFolder:
+    """Where this video's results lie by an earlier run, whatever else was asked for then; else the first free place.
+
+    Args:
+        video: which.
+        out: folder of all results.
+        work: what is done with it.
+        taken: places of the videos before it.
+    """
     wanted, name, digest = out / video.place, _whole_name(video.source), _digest(video.source, work)
     stem = re.sub(r"(-\d+)+$", "", wanted.name)
     near = [path for path in _listed(wanted.parent) if re.fullmatch(rf"{re.escape(stem)}(-\d+)*", path.name)]
@@ -172,7 +188,7 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
-def _done(
+def attempt(
     video: FoundVideo,
     folder: ResultFolder,
     work: Work,
@@ -182,7 +198,17 @@ def _done(
     *,
     wait: bool,
 ) -> Outcome | None:
-    """What became of one video; ``None`` when another run is at it."""
+    """What became of one video; any error of it is its outcome.
+
+    Args:
+        video: which.
+        folder: of its results.
+        work: what is done with it.
+        again: also where an earlier run's results still fit.
+        stdin: opens what is read for the source ``-``.
+        watch: gives the progress.
+        wait: until another run has done with it; otherwise ``None`` is the answer while one is at it.
+    """
     try:
         with folder.aside(wait=wait) as aside:
             if aside is None:

@@ -17,11 +17,25 @@ from maedfer.errors import ConfigError
 __all__ = ["from_json", "to_json"]
 
 _TYPES = {cls.__name__: cls for cls in (LGIFormerConfig, ViTConfig, DecoderConfig, ClassifierConfig, AutoencoderConfig)}
+# Written for, or by, the library transformers, which so reads the same folder (maedfer.transformers_model). They repeat
+# what our own settings say, except for what concerns only that library.
+_OF_TRANSFORMERS = frozenset(
+    {
+        "_name_or_path", "architectures", "auto_map", "chunk_size_feed_forward", "dtype", "id2label",
+        "is_encoder_decoder", "label2id", "model_type", "output_attentions", "output_hidden_states", "problem_type",
+        "return_dict", "torch_dtype", "transformers_version", "use_cache",
+    }
+)  # fmt: skip
 
 
 def to_json(config: ModelConfig) -> str:
-    """The settings as JSON text; nested settings carry their ``type``."""
-    return json.dumps(_to_dict(config), indent=2) + "\n"
+    """The settings as JSON text; nested settings carry their ``type``, those of a classifier what transformers asks."""
+    values = _to_dict(config)
+    if isinstance(config, ClassifierConfig):
+        names = dict(enumerate(config.labels))
+        values |= {"model_type": "maedfer", "dtype": "float32", "id2label": names}
+        values |= {"label2id": {label: index for index, label in names.items()}}
+    return json.dumps(values, indent=2) + "\n"
 
 
 def from_json(text: str) -> ModelConfig:
@@ -34,6 +48,8 @@ def from_json(text: str) -> ModelConfig:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"model config: expected JSON, got text that does not parse ({error})") from error
+    if isinstance(data, dict):
+        data = {name: value for name, value in data.items() if name not in _OF_TRANSFORMERS}
     config = _from_dict(data)
     if not isinstance(config, ClassifierConfig | AutoencoderConfig):
         raise ConfigError(f"model config: expected a classifier or an autoencoder, got {type(config).__name__}")

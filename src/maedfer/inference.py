@@ -11,6 +11,7 @@ from torch import Tensor
 
 from maedfer.errors import ConfigError, MaedferError
 from maedfer.models import ExpressionClassifier
+from maedfer.onnx_model import OnnxClassifier
 
 __all__ = ["Device", "class_probabilities", "clip_embeddings", "resolve_device"]
 
@@ -35,12 +36,12 @@ def resolve_device(device: Device) -> torch.device:
 
 
 def class_probabilities(
-    model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+    model: ExpressionClassifier | OnnxClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
 ) -> Float[np.ndarray, "B C"]:
     """Softmax of the logits over the model's temperature, in float32. The model's mode is left as it was.
 
     Args:
-        model: on any device.
+        model: on any device, or an ONNX file.
         pixels: RGB clips, 0..255.
         names: one name per clip, for the error message.
 
@@ -50,18 +51,24 @@ def class_probabilities(
     Raises:
         MaedferError: the model gave a number that is not finite; the clip is named.
     """
-    with _evaluating(model):
-        logits = model(_on_device(model, pixels)).float()
+    if isinstance(model, OnnxClassifier):
+        logits = torch.from_numpy(model.logits(pixels))
+    else:
+        with _evaluating(model):
+            logits = model(_on_device(model, pixels)).float()
     _require_finite(logits, names)
     return torch.softmax(logits / model.config.temperature, dim=1).cpu().numpy()
 
 
 def clip_embeddings(
-    model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+    model: ExpressionClassifier | OnnxClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
 ) -> Float[np.ndarray, "B D"]:
     """The output of the last LayerNorm, before the head, in float32; arguments and errors as the probabilities'."""
-    with _evaluating(model):
-        vectors = model.features(_on_device(model, pixels)).float()
+    if isinstance(model, OnnxClassifier):
+        vectors = torch.from_numpy(model.embeddings(pixels))
+    else:
+        with _evaluating(model):
+            vectors = model.features(_on_device(model, pixels)).float()
     _require_finite(vectors, names)
     return vectors.cpu().numpy()
 

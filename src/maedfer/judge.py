@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from maedfer import __version__
@@ -11,6 +12,7 @@ from maedfer.errors import ConfigError
 from maedfer.hub import DEFAULT_MODEL, from_pretrained, locate
 from maedfer.inference import Device, class_probabilities, clip_embeddings, resolve_device
 from maedfer.models import ExpressionClassifier
+from maedfer.onnx_model import OnnxClassifier, Runtime, find_onnx, open_onnx
 from maedfer.report.windows import ModelIdentity, WindowPrediction
 from maedfer.video.clips import ClipSpec
 from maedfer.video.types import Clip
@@ -23,7 +25,7 @@ class Judge:
     """A model on its device, with its name, fed in batches.
 
     Attributes:
-        model: the classifier, in evaluation mode.
+        model: the classifier, in evaluation mode, or an ONNX file of it.
         identity: which weights it carries.
         spec: the clips it reads.
         device: ``"cpu"`` or ``"cuda"``.
@@ -33,22 +35,42 @@ class Judge:
         model: ``None`` for the weights inside the package, a name or path, or a classifier, which is moved.
         device: ``"auto"`` takes CUDA when there is one.
         batch_size: clips that are classified together.
+        runtime: what runs the model; ``"auto"`` takes onnxruntime where there is only an ONNX file.
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
         ConfigError: a setting is out of range, or CUDA was asked for and is absent.
     """
 
-    def __init__(self, model: str | Path | ExpressionClassifier | None, device: Device, batch_size: int) -> None:
+    model: ExpressionClassifier | OnnxClassifier
+
+    def __init__(
+        self,
+        model: str | Path | ExpressionClassifier | None,
+        device: Device,
+        batch_size: int,
+        runtime: Runtime = "auto",
+    ) -> None:
         if not 1 <= batch_size <= 1024:
             raise ConfigError(f"batch_size: expected 1 to 1024 clips, got {batch_size}; 8 is common")
         target = resolve_device(device)
         if isinstance(model, ExpressionClassifier):
+            if runtime == "onnx":
+                raise ConfigError("runtime: onnx runs an exported file, got a model in memory; export it first")
             self.model, self.identity = model.to(target).eval(), ModelIdentity("in memory", None, __version__)
         else:
             name = DEFAULT_MODEL if model is None else model
-            self.model = from_pretrained(name, device=str(target))
-            self.identity = ModelIdentity(str(name), fingerprint(locate(name)), __version__)
+            path = locate(name)
+            exported = find_onnx(path, runtime)
+            if exported is None:
+                self.model = from_pretrained(name, device=str(target))
+                self.identity = ModelIdentity(str(name), fingerprint(path), __version__)
+            else:
+                if device == "cuda":
+                    raise ConfigError("device: ONNX files are run on the CPU, got cuda; use --device cpu or weights")
+                target = torch.device("cpu")
+                self.model = open_onnx(exported, threads=torch.get_num_threads())
+                self.identity = ModelIdentity(str(name), self.model.sha256, __version__)
         encoder = self.model.config.encoder
         self.spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
         self.device, self.batch_size = target.type, batch_size

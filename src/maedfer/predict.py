@@ -17,6 +17,7 @@ import numpy as np
 from maedfer.inference import Device
 from maedfer.judge import Judge
 from maedfer.models import ExpressionClassifier
+from maedfer.onnx_model import Runtime
 from maedfer.reading import Progress, Source, open_source
 from maedfer.report.embeddings import Embeddings
 from maedfer.report.portraits import Album
@@ -44,6 +45,8 @@ class Predictor:
         model: ``None`` for the weights inside the package, a name or path (see :func:`maedfer.hub.from_pretrained`), or
             a classifier, which is moved to the device and set to evaluation.
         device: ``"auto"`` takes CUDA when there is one.
+        runtime: what runs the model: torch, or onnxruntime for what ``maedfer export`` wrote; ``"auto"`` takes
+            onnxruntime where there is only an ONNX file.
         hop_s: seconds between the starts of two windows, from one sampled instant (0.16) to the span (2.56).
         batch_size: clips that are classified together, across faces and windows; answers of :meth:`stream` wait for a
             full batch, so 1 answers soonest.
@@ -68,6 +71,7 @@ class Predictor:
         model: str | Path | ExpressionClassifier | None = None,
         *,
         device: Device = "auto",
+        runtime: Runtime = "auto",
         hop_s: float = 1.28,
         batch_size: int = 8,
         detector: FaceDetector | None = None,
@@ -78,7 +82,7 @@ class Predictor:
         smoothing_s: float = 0.0,
         min_confidence: float = 0.5,
     ) -> None:
-        self.judge = Judge(model, device, batch_size)
+        self.judge = Judge(model, device, batch_size, runtime)
         self._detector: FaceDetector = (
             CenterFace(min_face=min_face, max_side=DECODED_SIDE) if detector is None else detector
         )

@@ -198,7 +198,8 @@ def test_only_the_command_line_prints_and_exits() -> None:
     wrong = [
         f"{module.name}:{line} {name}()"
         for module in modules()
-        if not module.name.startswith(("cli.py", "cli/", "__main__.py"))
+        # The worker of the service is a process of its own; its end is that process's.
+        if not module.name.startswith(("cli.py", "cli/", "__main__.py", "serve/worker.py"))
         for name, line in calls(module.tree)
         if name in ends
     ]
