@@ -85,9 +85,18 @@ class ExpressionClassifier(nn.Module):
         return placed
 
     def logits_of_places(self, places: Float[Tensor, "B t h w D"]) -> Float[Tensor, "B classes"]:
-        """The head by places: a mean over time, then weights for each place."""
-        logits: Tensor = self.head(rearrange(reduce(places, "b t h w d -> b h w d", "mean"), "b h w d -> b (h w d)"))
+        """The head by places: a mean over time, then the mean of what each place says with weights of its own."""
+        logits: Tensor = self.head(self.side_by_side(reduce(places, "b t h w d -> b 1 h w d", "mean"))[:, 0])
         return logits
+
+    @staticmethod
+    def side_by_side(places: Float[Tensor, "B t h w D"]) -> Float[Tensor, "B t W"]:
+        """Places as one vector each time, divided by their number.
+
+        A head on it takes a mean of places, not a sum: with a sum of 64 an update of Adam moves the logits 64 times as
+        far as with one token, and the first epochs are lost (seen: the loss rose).
+        """
+        return rearrange(places, "b t h w d -> b t (h w d)") / (places.shape[2] * places.shape[3])
 
     def pool(self, pixels: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
         """Mean of the tokens that the config names."""

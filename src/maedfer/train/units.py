@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,7 +71,7 @@ class TwoTargetClassifier(ExpressionClassifier):
         logits = self.logits_of_places(places)
         if not self.training:
             return logits
-        return ClassAndUnits(logits, self.unit_head(rearrange(places, "b t h w d -> b t (h w d)")))
+        return ClassAndUnits(logits, self.unit_head(self.side_by_side(places)))
 
 
 class UnitTargets:
