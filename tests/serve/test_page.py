@@ -50,6 +50,9 @@ def read_sample(address: str, width: int, video: Path, name: str, patience_s: fl
             inside.locator("svg.timeline").first.wait_for()
         page.wait_for_timeout(1500)
         page.screenshot(path=SCREENSHOTS / f"serve-{name}.png", full_page=True)
+        page.locator("#result iframe").scroll_into_view_if_needed()  # Chromium paints what is in view
+        page.wait_for_timeout(1500)
+        page.screenshot(path=SCREENSHOTS / f"serve-{name}-timeline.png")
         with page.expect_download() as download:
             page.get_by_role("link", name="Table (CSV)").click()
         download.value.save_as(target)

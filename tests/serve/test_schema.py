@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 from maedfer.serve import ServeSettings  # noqa: E402
 from serve_process import Running, running  # noqa: E402
 
-# schemathesis itself uses what its libraries are about to drop.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# schemathesis itself uses what its libraries are about to drop, and draws from `random` in its strategies.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module")
