@@ -17,6 +17,7 @@ from maedfer.synth.clips import head_of
 from maedfer.synth.dynamics import PLANS, Bout
 from maedfer.synth.identity import draw_identity
 from maedfer.synth.prototypes import PROTOTYPES
+from maedfer.synth.rig import UNITS
 
 SETTINGS = {"size": 64, "fps": 6.25, "seconds": 2.56, "test_share": 0.2}
 
@@ -96,10 +97,10 @@ def test_skin_tones_cover_the_range(anny_renderer: Renderer) -> None:
 
 def test_a_head_poses_with_unit_normals(anny_renderer: Renderer) -> None:
     head = head_of(anny_renderer.rig, 0, 0)
-    posed = head.pose(np.random.default_rng(0).uniform(0, 1, (3, len(head.unit_offsets))).astype(np.float32))
+    posed = head.pose(np.random.default_rng(0).uniform(0, 1, (3, len(UNITS))).astype(np.float32))
     used = np.unique(head.triangles)
     np.testing.assert_allclose(np.linalg.norm(posed[:, used, 3:], axis=2), 1, atol=1e-3)
-    rest = head.pose(np.zeros((1, len(head.unit_offsets)), np.float32))[0]
+    rest = head.pose(np.zeros((1, len(UNITS)), np.float32))[0]
     np.testing.assert_array_equal(rest[:, :3], head.base)
     assert rest[head.marks[0], 5] > 0.5, "the nose points at the viewer"
 

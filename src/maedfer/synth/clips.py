@@ -16,7 +16,7 @@ from maedfer.synth.rig import Rig
 __all__ = ["ClipSpec", "draw_spec", "generator", "head_of", "person_of"]
 
 #: Counted up whenever the same spec would give other pixels, so that stale clips are not taken for finished ones.
-_PICTURE = 2
+_PICTURE = 3
 #: Two people share seven clips: each shows different expressions only, and every seven clips are balanced.
 _FIRST_SHARE = 4
 _VAL_SHARE = 0.05

@@ -47,7 +47,7 @@ def crease_strengths(weights: Float32[np.ndarray, "T K"], age: float) -> Float32
     brow_down, sneer, smile = of("browDown"), of("noseSneer"), of("mouthSmile")
     outer = np.clip(0.9 * of("browOuterUp") + 0.15 * of("eyeWide") - 0.3 * brow_down, 0, 1.2)
     inner = np.clip(1.0 * of("browInnerUp") - 0.2 * brow_down, 0, 1.2)
-    frown = np.clip(brow_down + 0.3 * sneer + 0.35 * of("browInnerUp") * (brow_down > 0.2), 0, 1.4)
+    frown = np.clip(1.2 * brow_down + 0.3 * sneer + 0.35 * of("browInnerUp") * (brow_down > 0.2), 0, 1.4)
     nose = np.clip(sneer + 0.15 * of("mouthUpperUp"), 0, 1.4)
     fold = np.clip(0.75 * smile + 0.8 * sneer + 0.5 * of("mouthUpperUp") + 0.2 * of("mouthStretch"), 0, 1.3)
     eyes = np.clip(0.8 * of("cheekSquint") + 0.35 * of("eyeSquint") + 0.25 * smile + 0.3 * sneer, 0, 1.3)
@@ -95,8 +95,3 @@ def _side(maps: list[Float32[np.ndarray, "S S"]], side: int, rig: Rig) -> None:
     draw(5, [(0.3, -0.2), (0.5, -0.25), (0.7, -0.18)], [0.012, 0.018, 0.012])
     down = [(corner_x + 0.02, corner_y + 0.02), (corner_x + 0.07, corner_y - 0.14), (corner_x + 0.06, corner_y - 0.34)]
     draw(7, down, [0.045, 0.035, 0.012])
-    draw(
-        7,
-        [(corner_x + 0.2, corner_y + 0.24), (corner_x + 0.25, corner_y), (corner_x + 0.2, corner_y - 0.16)],
-        [0.012, 0.03, 0.012],
-    )

@@ -7,10 +7,11 @@ from jaxtyping import Float32, Float64, Int32, UInt8
 from scipy import sparse
 
 from maedfer.synth.accessories import LENS, Piece, curtain, fringe, glasses, join, mask, scarf, visor
+from maedfer.synth.correctives import corrective_offsets, corrective_weights, coupled
 from maedfer.synth.creases import crease_maps, crease_strengths
 from maedfer.synth.identity import Identity
 from maedfer.synth.paint import paint_map
-from maedfer.synth.rig import UNITS, Part, Rig
+from maedfer.synth.rig import Part, Rig
 from maedfer.synth.skin import LIT, piece_colours, vertex_colours, visible_from
 
 __all__ = ["Head", "build_head"]
@@ -29,7 +30,8 @@ class Head:
     Attributes:
         base: vertices without expression; those of hair and glasses follow those of the rig.
         triangles: indices into ``base``, those in front first (less is drawn twice), lenses last.
-        unit_offsets: displacement of the rig's vertices by each unit, flat.
+        unit_offsets: displacement of the rig's vertices by each unit, then by each of
+            :data:`~maedfer.synth.correctives.CORRECTIVES`, flat.
         fixed: per vertex: place in the rest frame (for an eye: direction from its centre), albedo,
             part, gloss, cover (hair; opacity of a lens), share of the head's rotation, share of the key light.
         paint: see :func:`~maedfer.synth.paint.paint_map`.
@@ -44,7 +46,7 @@ class Head:
 
     base: Float32[np.ndarray, "V 3"]
     triangles: Int32[np.ndarray, "M 3"]
-    unit_offsets: Float32[np.ndarray, "K _"]
+    unit_offsets: Float32[np.ndarray, "U _"]
     fixed: Float32[np.ndarray, "V 11"]
     paint: UInt8[np.ndarray, "256 256 4"]
     creases: UInt8[np.ndarray, "2 256 256 4"]
@@ -64,7 +66,8 @@ class Head:
         frames, n = len(weights), self.unit_offsets.shape[1] // 3
         posed = np.empty((frames, len(self.base), 6), np.float32)
         posed[..., :3] = self.base
-        posed[:, :n, :3] += (weights @ self.unit_offsets).reshape(frames, n, 3)
+        moved = np.concatenate([coupled(weights), corrective_weights(weights)], 1)
+        posed[:, :n, :3] += (moved @ self.unit_offsets).reshape(frames, n, 3)
         for frame in posed:
             a, b, c = (frame[self.triangles[:, k], :3] for k in range(3))
             u, v = b - a, c - a
@@ -118,7 +121,7 @@ def build_head(rig: Rig, person: Identity, *, masked: bool = False) -> Head:
     return Head(
         base=np.concatenate([grown, points]).astype(np.float32),
         triangles=triangles,
-        unit_offsets=(rig.unit_offsets * scale).reshape(len(UNITS), -1),
+        unit_offsets=_offsets(rig, scale),
         fixed=fixed,
         paint=paint_map(rig, person),
         creases=crease_maps(rig),
@@ -129,6 +132,12 @@ def build_head(rig: Rig, person: Identity, *, masked: bool = False) -> Head:
         face_height=float(0.55 - shape[rig.landmarks[3], 1]),
         gather=gather,
     )
+
+
+def _offsets(rig: Rig, scale: np.float32) -> Float32[np.ndarray, "U _"]:
+    """Of the units and the correctives, flat."""
+    every = np.concatenate([rig.unit_offsets, corrective_offsets(rig)])
+    return np.asarray(every.reshape(len(every), -1) * scale, np.float32)
 
 
 def _pieces(
