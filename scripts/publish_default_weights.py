@@ -1,13 +1,16 @@
 """Put trained weights into the package, with a model card made from measured results. Nothing is written by hand.
 
-python scripts/publish_default_weights.py --weights CALIBRATED --evaluation EVAL/evaluation.json \
-    --uncalibrated EVAL_BEFORE/evaluation.json --control CONTROL.json --results benchmarks/results/default_weights.json
+python scripts/publish_default_weights.py --weights CALIBRATED --uncalibrated EVAL_BEFORE/evaluation.json \
+    --test TEST --evaluation EVAL/evaluation.json --shift SHIFT --shift-evaluation SHIFT_EVAL/evaluation.json \
+    --train TRAIN/manifest.csv --real REAL_CLIPS.json --results benchmarks/results/default_weights.json
 """
 
+import csv
 import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,17 +38,25 @@ class Settings:
 
     Attributes:
         weights: folder of the trained classifier, as ``maedfer calibrate`` wrote it.
-        evaluation: evaluation.json of ``maedfer evaluate`` on the test clips with these weights.
-        uncalibrated: the same of the weights before calibration.
-        control: the JSON line of benchmarks/control.py.
+        uncalibrated: evaluation.json of the weights before calibration, on the test clips.
+        test: folder of the rendered test clips.
+        evaluation: evaluation.json of ``maedfer evaluate`` on them with these weights.
+        shift: folder of the rendered test clips of the other rig.
+        shift_evaluation: the same on those.
+        train: manifest of the clips that were trained on.
+        real: what benchmarks/real_clips.py recorded for these weights.
         results: JSON file for all numbers.
         run: folders of the runs whose recipe.json and validation scores are kept, in order.
     """
 
     weights: Path
-    evaluation: Path
     uncalibrated: Path
-    control: Path
+    test: Path
+    evaluation: Path
+    shift: Path
+    shift_evaluation: Path
+    train: Path
+    real: Path
     results: Path
     run: tuple[Path, ...] = ()
 
@@ -118,16 +129,88 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} cores, no GPU, torch {torch.__version__}"
 
 
+def rows_of(manifest: Path) -> list[dict[str, str]]:
+    """The rows of a manifest with all of its columns."""
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+#: Name of a group of clips, and whether a row of the manifest belongs to it.
+GROUPS: dict[str, Callable[[dict[str, str]], bool]] = {
+    "forms that training shows": lambda row: row["held_out"] == "0",
+    "forms held out of training": lambda row: row["held_out"] == "1",
+    "intensity below 0.6": lambda row: row["label"] != "neutral" and float(row["intensity"]) < 0.6,
+    "intensity 0.6 or more": lambda row: row["label"] != "neutral" and float(row["intensity"]) >= 0.6,
+    "speaking": lambda row: float(row["talk"]) > 0,
+    "silent": lambda row: float(row["talk"]) == 0,
+    "skin: fair third": lambda row: float(row["tone"]) < 1 / 3,
+    "skin: middle third": lambda row: 1 / 3 <= float(row["tone"]) < 2 / 3,
+    "skin: dark third": lambda row: float(row["tone"]) >= 2 / 3,
+    "age: young half of the scale": lambda row: float(row["age"]) < 0.5,
+    "age: old half": lambda row: float(row["age"]) >= 0.5,
+    "female": lambda row: float(row["male"]) < 0.5,
+    "male": lambda row: float(row["male"]) >= 0.5,
+}
+
+
+def by_group(folder: Path, evaluation: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Clips and share of right answers in each group, with the half-width of its 95 % interval (normal)."""
+    rows = {row["path"]: row for row in rows_of(folder / "manifest.csv")}
+    found = {}
+    for name, belongs in GROUPS.items():
+        own = [clip["truth"] == clip["predicted"] for clip in evaluation["clips"] if belongs(rows[clip["clip"]])]
+        if own:
+            share = sum(own) / len(own)
+            found[name] = {
+                "clips": len(own),
+                "war": share,
+                "half_width": 1.96 * (share * (1 - share) / len(own)) ** 0.5,
+            }
+    return found
+
+
+def group_table(test: dict[str, dict[str, float]], shift: dict[str, dict[str, float]]) -> str:
+    """A row a group."""
+
+    def cell(groups: dict[str, dict[str, float]], name: str) -> str:
+        if name not in groups:
+            return ""
+        one = groups[name]
+        return f"{100 * one['war']:.0f} ± {100 * one['half_width']:.0f} ({one['clips']})"
+
+    return "\n".join(f"| {name} | {cell(test, name)} | {cell(shift, name)} |" for name in GROUPS)
+
+
+def real_table(real: dict[str, Any]) -> str:
+    """A row for each check on real faces."""
+    rows = [
+        f"| {check['what']} | {check['figure']:.2f} | {'yes' if check['passes'] else '**no**'} |"
+        for check in real["checks"]
+    ]
+    return "\n".join(rows)
+
+
+def stills_said(real: dict[str, Any]) -> str:
+    """What the photographs show and are called."""
+    return ", ".join(f"{still['shows']}: {still['called']}" for still in real["stills"].values())
+
+
 def main(settings: Settings) -> None:
     """Write weights, card and results."""
     model = load_model(settings.weights)
     if not isinstance(model, ExpressionClassifier):
         raise SystemExit(f"{settings.weights}: expected a classifier, got an autoencoder")
-    evaluation, control = json.loads(settings.evaluation.read_text()), json.loads(settings.control.read_text())
+    evaluation = json.loads(settings.evaluation.read_text())
+    shift = json.loads(settings.shift_evaluation.read_text())
+    real = json.loads(settings.real.read_text())
     scores, calibration = evaluation["scores"], calibration_facts(settings, evaluation)
+    trained = [row for row in rows_of(settings.train) if row["split"] == "train"]
+    groups = {"test": by_group(settings.test, evaluation), "shift": by_group(settings.shift, shift)}
     save_model(model, ASSETS, half=True)
     file = ASSETS / "model.safetensors"
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    if sha256 != real["model"]["sha256"]:
+        print(f"the real clips were judged by {real['model']['sha256']}, published are {sha256} (half precision)")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     parameters, macs = sum(p.numel() for p in model.parameters()), multiply_adds(model)
     card = CARD.read_text().format(
@@ -137,15 +220,21 @@ def main(settings: Settings) -> None:
         frames=model.config.encoder.num_frames,
         size=model.config.encoder.image_size,
         labels=", ".join(model.config.labels),
-        train_clips=control["train_clips"],
+        train_anny=sum(row["rig"] == "anny" for row in trained),
+        train_other=sum(row["rig"] != "anny" for row in trained),
         test_clips=scores["count"],
         uar=100 * scores["uar"],
-        war=100 * scores["war"],
-        control_parameters=control["parameters"],
-        control_seconds=control["seconds"],
-        control_uar=100 * control["uar"],
-        control_war=100 * control["war"],
-        recall=", ".join(f"{label} {100 * value:.0f}" for label, value in scores["recall"].items()),
+        uar_low=100 * evaluation["intervals"]["subject"]["uar"][0],
+        uar_high=100 * evaluation["intervals"]["subject"]["uar"][1],
+        shift_clips=shift["scores"]["count"],
+        shift_uar=100 * shift["scores"]["uar"],
+        shift_low=100 * shift["intervals"]["subject"]["uar"][0],
+        shift_high=100 * shift["intervals"]["subject"]["uar"][1],
+        recall=recalls(scores),
+        shift_recall=recalls(shift["scores"]),
+        groups=group_table(groups["test"], groups["shift"]),
+        real=real_table(real),
+        stills=stills_said(real),
         temperature=calibration["temperature"],
         fitted_clips=calibration["fitted_on"]["clips"],
         before=in_percent(calibration["test_before"]),
@@ -164,13 +253,21 @@ def main(settings: Settings) -> None:
         "parameters": parameters,
         "multiply_adds": macs,
         "test": scores,
+        "test_intervals": evaluation["intervals"],
         "test_clips_without_a_face": len(evaluation["faceless"]),
+        "shift": shift["scores"],
+        "shift_intervals": shift["intervals"],
+        "groups": groups,
         "calibration": calibration,
-        "control": control,
         "runs": [run_facts(folder) for folder in settings.run],
     }
     write_text(settings.results, json.dumps(results, indent=1) + "\n")
     print(card)
+
+
+def recalls(scores: dict[str, Any]) -> str:
+    """Recall of each class in percent."""
+    return ", ".join(f"{label} {100 * value:.0f}" for label, value in scores["recall"].items())
 
 
 if __name__ == "__main__":

@@ -57,9 +57,16 @@ class FinetuneLoss:
         return F.cross_entropy(model(clips).float(), soft)
 
 
-def encoder(drop_path: float = 0.2) -> LGIFormerConfig:
+def encoder(drop_path: float = 0.2, stem_width: int | None = None) -> LGIFormerConfig:
     return LGIFormerConfig(
-        image_size=SIZE, num_frames=4, embed_dim=24, depth=2, num_heads=2, region_size=(2, 1, 2), drop_path=drop_path
+        image_size=SIZE,
+        num_frames=4,
+        embed_dim=24,
+        depth=2,
+        num_heads=2,
+        region_size=(2, 1, 2),
+        drop_path=drop_path,
+        stem_width=stem_width,
     )
 
 
@@ -82,13 +89,14 @@ def finetune_job(
     minutes: float = 1e9,
     smoothing: float = 0.1,
     drop_path: float = 0.2,
+    stem_width: int | None = None,
     compute: ComputeConfig = ComputeConfig(precision="no"),  # noqa: B008 - frozen
     augment: AugmentConfig = AUGMENT,
     **changes: object,
 ) -> Job:
     """Fine-tuning with all that draws; ``changes`` are settings of the optimiser."""
     torch.manual_seed(0)
-    model = ExpressionClassifier(ClassifierConfig(encoder=encoder(drop_path)))
+    model = ExpressionClassifier(ClassifierConfig(encoder=encoder(drop_path, stem_width)))
     recipe = FinetuneRecipe(
         optim=optim(**changes),
         out=out,

@@ -46,6 +46,7 @@ def main(folder: Path) -> None:
     both = {"clips": 18, "batch_size": 2, "accumulate": 2, "ema": 0.9}
     train(scored(finetune_job(folder / "fine", **both)))
     train(scored(finetune_job(folder / "fine-shards", compute=SHARDED, **both)))
+    train(scored(finetune_job(folder / "stem", clips=18, batch_size=4, ema=0.9, stem_width=8)))
     train(pretrain_job(folder / "pre", **both))
     train(pretrain_job(folder / "pre-shards", compute=SHARDED, **both))
     try:

@@ -21,6 +21,7 @@ __all__ = [
     "ViTConfig",
 ]
 
+_STEM_PATCHES = (4, 8, 16, 32)
 _LARGEST = 65_536  # no width, side or count of a sane model is larger; a config file that says so is refused
 
 
@@ -38,6 +39,8 @@ class TokenConfig:
         num_heads: attention heads; divides ``embed_dim``.
         mlp_ratio: hidden width of the MLP over ``embed_dim``.
         drop_path: rate of the last block; it grows linearly from 0 over the depth.
+        stem_width: ``None``: a linear map of each tubelet (paper); a multiple of 8: tokens come from residual
+            convolutions whose first stage has so many channels, for encoders that learn from few clips (ours).
     """
 
     image_size: int = 160
@@ -49,6 +52,7 @@ class TokenConfig:
     num_heads: int = 8
     mlp_ratio: float = 4.0
     drop_path: float = 0.0
+    stem_width: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("image_size", "patch_size", "num_frames", "tubelet_size", "embed_dim", "depth", "num_heads"):
@@ -60,6 +64,15 @@ class TokenConfig:
             raise ConfigError(f"mlp_ratio: expected a number in (0, 64], got {self.mlp_ratio!r}")
         if not (isinstance(self.drop_path, int | float) and 0 <= self.drop_path < 1):
             raise ConfigError(f"drop_path: expected a rate in [0, 1), got {self.drop_path!r}")
+        if self.stem_width is not None:
+            _check_count("stem_width", self.stem_width)
+            # Kernels want whole vectors, and torch 2.13's backward pass of a 1x1 convolution of 4 channels crashes.
+            _check_divides("a kernel's vector of", 8, "stem_width", self.stem_width)
+            if self.patch_size not in _STEM_PATCHES:
+                raise ConfigError(
+                    f"stem_width {self.stem_width}: expected a patch_size of {', '.join(map(str, _STEM_PATCHES))}, for "
+                    f"every stage halves the side; got {self.patch_size}"
+                )
 
     @property
     def token_grid(self) -> tuple[int, int, int]:

@@ -52,6 +52,7 @@ def one(tmp_path_factory):
     """The folder of the same runs by this process: 18 clips in steps of 8, so two are left out."""
     folder = tmp_path_factory.mktemp("one")
     train(scored(finetune_job(folder / "fine", clips=18, batch_size=8, ema=0.9)))
+    train(scored(finetune_job(folder / "stem", clips=18, batch_size=8, ema=0.9, stem_width=8)))
     train(pretrain_job(folder / "pre", clips=18, batch_size=8, ema=0.9))
     return folder
 
@@ -81,6 +82,16 @@ def test_two_processes_validate_the_average_and_keep_the_best_as_one_does(one, t
     held = load_file(same / "model.safetensors")
     for name, value in load_file(best / "model.safetensors").items():
         assert torch.allclose(held[name], value, atol=2e-4), name
+
+
+def test_batch_norm_is_that_of_the_global_batch(one, two):
+    alone, together = lines(one / "stem", "train"), lines(two / "stem", "train")
+    assert [line["loss"] for line in together] == pytest.approx([line["loss"] for line in alone], abs=1e-5)
+    step = "checkpoints/step-00000004/average.safetensors"
+    held, averages = load_file(one / "stem" / step), load_file(two / "stem" / step)
+    assert "encoder.embed.first_norm.running_mean" in held
+    for name, value in held.items():
+        assert torch.allclose(averages[name], value, atol=2e-4), name
 
 
 def test_a_sharded_run_resumes_exactly(two):

@@ -46,7 +46,7 @@ def laboratory(tmp_path: Path) -> Path:
 def recipe(manifest: Path, out: Path) -> FinetuneRecipe:
     return FinetuneRecipe(
         model=PLACES,
-        data=DataConfig(manifest=manifest, crop="centre", workers=0),
+        data=DataConfig(manifest=manifest, workers=0),
         augment=AugmentConfig(),
         optim=OptimConfig(epochs=2, warmup_epochs=0.0, batch_size=4, base_lr=0.05),
         compute=ComputeConfig(precision="no"),
@@ -72,6 +72,8 @@ def test_units_need_places_and_whole_clips(laboratory: Path, tmp_path: Path) -> 
         finetune(replace(plain, model=ClassifierConfig(encoder=ENCODER)))
     with pytest.raises(ConfigError, match="mixup"):
         replace(plain, augment=AugmentConfig(mixup=0.8))
+    with pytest.raises(ConfigError, match="crop face"):
+        replace(plain, data=replace(plain.data, crop="centre"))
     (laboratory.parent / "units.npz").write_bytes(b"no arrays")
     with pytest.raises(ManifestError, match=r"units\.npz"):
         finetune(plain)
@@ -119,10 +121,23 @@ def test_unit_targets_are_standardised_on_the_training_rows_and_follow_rows_and_
     mean, deviation = known[1:].mean((0, 1)), known[1:].std((0, 1)) + 0.02
     wanted = ((known - mean) / deviation)[[4, 2]].reshape(2, 8, 2, -1).mean(2)
     assert targets.units == known.shape[-1]
-    assert targets.loss(torch.from_numpy(wanted), torch.tensor([4, 2])) < 1e-10
-    assert targets.loss(torch.from_numpy(wanted), torch.tensor([2, 4])) > 1e-3
-    with pytest.raises(ConfigError, match="parted"):
-        targets.loss(torch.zeros(1, 3, known.shape[-1]), torch.tensor([0]))
+    start = torch.tensor([0, 0])
+    assert targets.loss(torch.from_numpy(wanted), torch.tensor([4, 2]), start, 16) < 1e-10
+    assert targets.loss(torch.from_numpy(wanted), torch.tensor([2, 4]), start, 16) > 1e-3
+    with pytest.raises(ConfigError, match="16 frames"):
+        targets.loss(torch.zeros(1, 3, known.shape[-1]), torch.tensor([0]), torch.tensor([0]), 32)
+
+
+def test_unit_targets_are_those_of_the_frames_that_were_drawn(laboratory: Path) -> None:
+    targets = UnitTargets(laboratory.parent / "units.npz", 20, range(1, 20))
+    with np.load(laboratory.parent / "units.npz") as arrays:
+        known = symmetric_units(arrays["units"].astype(np.float32), UNITS)
+    mean, deviation = known[1:].mean((0, 1)), known[1:].std((0, 1)) + 0.02
+    tracks = (known - mean) / deviation
+    rows, starts = torch.tensor([4, 2]), torch.tensor([3, 1])
+    drawn = np.stack([tracks[4, [3, 7, 11, 15]], tracks[2, [1, 5, 9, 13]]]).reshape(2, 2, 2, -1).mean(2)
+    assert targets.loss(torch.from_numpy(drawn), rows, starts, 4) < 1e-10
+    assert targets.loss(torch.from_numpy(drawn), rows, starts.flip(0), 4) > 1e-3
 
 
 @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "no")])

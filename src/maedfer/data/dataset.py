@@ -28,12 +28,14 @@ class Sample:
         clip: RGB, 0..255.
         target: class index; -1 when unlabelled.
         row: position in the whole manifest of the clip that was read.
+        start: which of the cached crops is the clip's first frame; 0 for clips that come from elsewhere.
         broken: why the clips that should have been here could not be read, each with its name; this one stands in.
     """
 
     clip: UInt8[Tensor, "3 T S S"]
     target: int
     row: int
+    start: int = 0
     broken: tuple[str, ...] = ()
 
 
@@ -89,11 +91,12 @@ class CachedDataset(Dataset[Sample]):
         target = -1 if self.targets is None else self.targets[item]
         samples = []
         for repeat in repeats:
-            chosen = pixels
+            chosen, start = pixels, 0
             if self.frames != pixels.shape[1]:
                 rng = np.random.default_rng((self.seed, epoch, row, repeat)) if self.train else None
-                chosen = pixels[:, frame_choice(pixels.shape[1], self.frames, rng)]
-            samples.append(Sample(torch.from_numpy(np.array(chosen)), target, row))
+                indices = frame_choice(pixels.shape[1], self.frames, rng)
+                chosen, start = pixels[:, indices], indices[0]
+            samples.append(Sample(torch.from_numpy(np.array(chosen)), target, row, start))
         return samples
 
 

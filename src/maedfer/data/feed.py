@@ -40,16 +40,16 @@ class Packed:
 
     Attributes:
         clips: RGB, 0..255.
-        facts: target, row and broken clips of each.
+        facts: target, row, start and broken clips of each.
     """
 
     clips: UInt8[Tensor, "B 3 T S S"]
-    facts: tuple[tuple[int, int, tuple[str, ...]], ...]
+    facts: tuple[tuple[int, int, int, tuple[str, ...]], ...]
 
     @staticmethod
     def of(samples: Sequence[Sample]) -> "Packed":
         """Samples of one shape as one batch."""
-        facts = tuple((sample.target, sample.row, sample.broken) for sample in samples)
+        facts = tuple((sample.target, sample.row, sample.start, sample.broken) for sample in samples)
         return Packed(torch.stack([sample.clip for sample in samples]), facts)
 
     def samples(self) -> list[Sample]:

@@ -13,6 +13,7 @@ from maedfer.models.encoder import LGIFormer
 from maedfer.models.layers import LAYER_NORM_EPS, sincos_positions
 from maedfer.models.masking import TokenMask, draw_mask, mask_from_boolean, published_grouping
 from maedfer.models.pixels import PixelNormalizer
+from maedfer.models.stem import ConvolutionalEmbedding
 from maedfer.models.targets import reconstruction_loss, reconstruction_target
 from maedfer.models.vit import build_encoder
 
@@ -65,6 +66,8 @@ class MaskedAutoencoder(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.mask_token, std=0.02, a=-0.02, b=0.02)
+        if isinstance(self.encoder.embed, ConvolutionalEmbedding):
+            self.encoder.embed.initialise()
 
     def forward(
         self,

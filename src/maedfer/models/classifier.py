@@ -10,6 +10,7 @@ from maedfer.config import ClassifierConfig
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.layers import LAYER_NORM_EPS
 from maedfer.models.pixels import PixelNormalizer
+from maedfer.models.stem import ConvolutionalEmbedding
 from maedfer.models.vit import build_encoder
 
 __all__ = ["ExpressionClassifier"]
@@ -39,13 +40,15 @@ class ExpressionClassifier(nn.Module):
                 parameter.requires_grad_(False)
 
     def initialise(self) -> None:
-        """Truncated normal 0.02 for every linear, biases 0, then the head times 0.001."""
+        """Truncated normal 0.02 for every linear, biases 0, then the head times 0.001; a stem has a way of its own."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=_INIT_DEVIATION)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         self.head.weight.data.mul_(_HEAD_SCALE)
+        if isinstance(self.encoder.embed, ConvolutionalEmbedding):
+            self.encoder.embed.initialise()
 
     def forward(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B classes"]:
         """Logits of clips in RGB, uint8 in 0..255 or floating point in 0..1.

@@ -11,8 +11,9 @@ from maedfer.config import EncoderConfig
 from maedfer.models.grid import RegionGrid
 from maedfer.models.kernels import linear
 from maedfer.models.layers import sincos_positions
+from maedfer.models.stem import ConvolutionalEmbedding
 
-__all__ = ["TubeletEmbedding"]
+__all__ = ["TubeletEmbedding", "build_embedding"]
 
 
 class TubeletEmbedding(nn.Module):
@@ -66,3 +67,8 @@ class TubeletEmbedding(nn.Module):
     def project(self, tubelets: Float[Tensor, "B N P"]) -> Float[Tensor, "B N D"]:
         """The linear map of tubelets that :meth:`cut` made."""
         return linear(tubelets, rearrange(self.weight, "d c p q r -> d (c p q r)"), self.bias)
+
+
+def build_embedding(config: EncoderConfig) -> TubeletEmbedding | ConvolutionalEmbedding:
+    """The embedding that ``config`` describes."""
+    return TubeletEmbedding(config) if config.stem_width is None else ConvolutionalEmbedding(config)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from maedfer.config import LGIFormerConfig
-from maedfer.models.embedding import TubeletEmbedding
+from maedfer.models.embedding import build_embedding
 from maedfer.models.grid import RegionGrid
 from maedfer.models.layers import LAYER_NORM_EPS, Attention, BlockStack, DropPath, Mlp, drop_rates
 
@@ -141,7 +141,7 @@ class LGIFormer(BlockStack):
         super().__init__()
         self.config = config
         self.grid = RegionGrid.of(config)
-        self.embed = TubeletEmbedding(config)
+        self.embed = build_embedding(config)
         self.representative_tokens = nn.Parameter(torch.empty(self.grid.num_regions, config.embed_dim))
         nn.init.trunc_normal_(self.representative_tokens, std=0.02)
         self.blocks = nn.ModuleList(LGIBlock(config, rate) for rate in drop_rates(config.drop_path, config.depth))

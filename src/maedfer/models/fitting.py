@@ -55,8 +55,13 @@ def refuse_not_finite(state: Mapping[str, Tensor], source: str) -> None:
 def _refuse_sizes_not_in_file(config: ModelConfig, found: _Shapes, source: str) -> None:
     """Before anything is built: settings whose cost to build the file's own size does not cover."""
     encoder = config.encoder
-    sides = (encoder.tubelet_size, encoder.patch_size, encoder.patch_size)
-    expected: _Shapes = {"encoder.embed.weight": (encoder.embed_dim, 3, *sides)}
+    expected: _Shapes = {}
+    if encoder.stem_width is None:
+        sides = (encoder.tubelet_size, encoder.patch_size, encoder.patch_size)
+        expected["encoder.embed.weight"] = (encoder.embed_dim, 3, *sides)
+    else:
+        expected["encoder.embed.first.weight"] = (encoder.stem_width, 3, 3, 3)
+        expected["encoder.embed.join_norm.weight"] = (encoder.embed_dim,)
     depth = encoder.depth
     if isinstance(config, AutoencoderConfig):
         expected["to_decoder.weight"] = (config.decoder.embed_dim, encoder.embed_dim)

@@ -12,7 +12,7 @@ from maedfer.models.grid import RegionGrid
 __all__ = ["encoder_state", "inflate", "start_from"]
 
 _REPRESENTATIVE = "representative_tokens"
-_SAME = ("embed_dim", "depth", "mlp_ratio", "patch_size", "tubelet_size")
+_SAME = ("embed_dim", "depth", "mlp_ratio", "patch_size", "tubelet_size", "stem_width")
 _SAME_LGI = ("local_step", "global_step", "exchange_step", "share_local_exchange")
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from maedfer.config import EncoderConfig, LGIFormerConfig, ViTConfig
-from maedfer.models.embedding import TubeletEmbedding
+from maedfer.models.embedding import build_embedding
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.grid import RegionGrid
 from maedfer.models.layers import LAYER_NORM_EPS, BlockStack, DropPath, FusedAttention, Mlp, drop_rates
@@ -42,7 +42,7 @@ class ViTEncoder(BlockStack):
         super().__init__()
         self.config = config
         self.grid = RegionGrid.of(config)
-        self.embed = TubeletEmbedding(config)
+        self.embed = build_embedding(config)
         self.blocks = nn.ModuleList(
             ViTBlock(config.embed_dim, config.num_heads, config.mlp_ratio, rate)
             for rate in drop_rates(config.drop_path, config.depth)

@@ -212,6 +212,10 @@ class FinetuneRecipe:
                 f"unit_weight: expected 0 (off), or more without mixup, cutmix and adapt.train, for the units are "
                 f"those of whole clips; got {self.unit_weight}"
             )
+        if self.unit_weight and self.data.crop != "face":
+            raise ConfigError(
+                f"unit_weight: expected data.crop face, whose crops are taken at the known frames; got {self.data.crop}"
+            )
         depth, frozen = self.model.encoder.depth, self.adapt.freeze_blocks
         if frozen > depth or (self.adapt.train == "lora" and frozen == depth):
             raise ConfigError(

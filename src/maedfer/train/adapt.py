@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from maedfer.errors import ConfigError
 from maedfer.models import ExpressionClassifier
+from maedfer.models.batch_norm import BatchNorm
 from maedfer.models.kernels import attend
 from maedfer.models.layers import Attention, DropPath, FusedAttention
 from maedfer.recipes import AdaptConfig
@@ -49,8 +50,8 @@ class AdaptedFusedAttention(FusedAttention):
 def adapt(model: ExpressionClassifier, config: AdaptConfig) -> ExpressionClassifier:
     """Freeze what ``config`` leaves as it is and add what it adds; changes ``model`` and returns it.
 
-    What is frozen is also still: its drop path is off, so that it computes in training what it computes afterwards (it
-    has no other part that tells training from evaluation), and no graph is kept through it. Names of parameters keep
+    What is frozen is also still: its drop path is off and its batch norms keep their running statistics, so that it
+    computes in training what it computes afterwards, and no graph is kept through it. Names of parameters keep
     their block's number, which layer-wise learning rates go by.
 
     Raises:
@@ -107,6 +108,8 @@ def _still(part: nn.Module) -> None:
     for module in part.modules():
         if isinstance(module, DropPath):
             module.rate = 0.0
+        elif isinstance(module, BatchNorm):
+            module.still = True
 
 
 def _add_low_rank(encoder: nn.Module, config: AdaptConfig) -> None:

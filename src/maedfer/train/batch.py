@@ -22,17 +22,21 @@ class Batch:
         clips: RGB, 0..255.
         targets: class indices; -1 where unlabelled.
         rows: positions in the whole manifest.
+        starts: which of the cached crops is each clip's first frame.
         share: which part of the global batch this is; whatever is drawn per clip is drawn through it.
     """
 
     clips: UInt8[Tensor, "B 3 T S S"]
     targets: Int64[Tensor, " B"]
     rows: Int64[Tensor, " B"]
+    starts: Int64[Tensor, " B"]
     share: BatchShare = _ALONE
 
     def to(self, device: torch.device) -> "Batch":
         """The same on ``device``."""
-        return Batch(self.clips.to(device), self.targets.to(device), self.rows.to(device), self.share)
+        return Batch(
+            self.clips.to(device), self.targets.to(device), self.rows.to(device), self.starts.to(device), self.share
+        )
 
 
 def collate(samples: list[Sample], share: BatchShare = _ALONE) -> Batch:
@@ -41,5 +45,6 @@ def collate(samples: list[Sample], share: BatchShare = _ALONE) -> Batch:
         torch.stack([sample.clip for sample in samples]),
         torch.tensor([sample.target for sample in samples]),
         torch.tensor([sample.row for sample in samples]),
+        torch.tensor([sample.start for sample in samples]),
         share,
     )

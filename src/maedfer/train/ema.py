@@ -13,6 +13,8 @@ __all__ = ["AveragedWeights"]
 class AveragedWeights:
     """``average <- d * average + (1 - d) * weights`` after every update, for the weights that are trained.
 
+    Statistics that the model keeps (those of batch norm) are averaged with the weights they belong to.
+
     d is ``decay``, in the first updates (1 + n) / (10 + n) where that is smaller: the random start is soon forgotten.
     Each process averages its own shards where the weights are spread over the processes.
 
@@ -23,7 +25,10 @@ class AveragedWeights:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self._weights = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        self._weights: dict[str, Tensor] = dict(model.named_parameters())
+        self._weights = {name: value for name, value in self._weights.items() if value.requires_grad}
+        kept = model.state_dict().keys()
+        self._weights |= {name: value for name, value in model.named_buffers() if name in kept}
         self.values = {name: value.detach().clone() for name, value in self._weights.items()}
 
     @torch.no_grad()

@@ -145,6 +145,7 @@ def _loss(
         if units is None:
             return objective(found, soft)
         assert isinstance(found, ClassAndUnits)
-        return objective(found.logits, soft) + recipe.unit_weight * units.loss(found.units, batch.rows)
+        told = units.loss(found.units, batch.rows, batch.starts, clips.shape[2])
+        return objective(found.logits, soft) + recipe.unit_weight * told
 
     return loss

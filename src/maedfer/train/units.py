@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from einops import reduce
+from einops import rearrange, reduce
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -98,16 +98,26 @@ class UnitTargets:
         """U, numbers a tubelet."""
         return self._tracks.shape[-1]
 
-    def loss(self, found: Float[Tensor, "B t U"], rows: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
-        """Mean squared error against the mean of each unit over each of t equal parts of the clips.
+    def loss(
+        self, found: Float[Tensor, "B t U"], rows: Int64[Tensor, " B"], starts: Int64[Tensor, " B"], frames: int
+    ) -> Float[Tensor, ""]:
+        """Mean squared error against the mean of each unit over the frames of each of the clips' t tubelets.
+
+        Args:
+            found: what the second head says.
+            rows: of the clips in the manifest.
+            starts: which of the known frames is each clip's first one.
+            frames: of each clip, evenly spread over the known ones.
 
         Raises:
-            ConfigError: the known frames cannot be parted into t.
+            ConfigError: there are fewer known frames than the clips have.
         """
-        parts, frames = found.shape[1], self._tracks.shape[1]
-        if frames % parts:
-            raise ConfigError(f"units of {frames} frames cannot be parted into {parts} tubelets; render 16 frames")
-        wanted = reduce(self._tracks[rows.cpu()], "b (t s) u -> b t u", "mean", t=parts)
+        known = self._tracks.shape[1]
+        if known < frames:
+            raise ConfigError(f"unit_weight: expected units of {frames} frames or more, got {known}; render 16 frames")
+        steps = torch.arange(frames) * (known // frames)
+        seen = self._tracks[rearrange(rows.cpu(), "b -> b 1"), rearrange(starts.cpu(), "b -> b 1") + steps]
+        wanted = reduce(seen, "b (t s) u -> b t u", "mean", t=found.shape[1])
         return F.mse_loss(found.float(), wanted.to(found.device))
 
 
