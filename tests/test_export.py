@@ -1,5 +1,6 @@
 """ONNX and int8 say what torch says, prediction takes their folder, and a hostile file is refused before it runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def classifier(encoder: EncoderConfig = LGI, **settings: Any) -> ExpressionClass
     model = ExpressionClassifier(config).eval()
     torch.nn.init.normal_(model.head.weight)
     return model
+
+
+def learnt(model: ExpressionClassifier) -> ExpressionClassifier:
+    """With running statistics that are not those of the start."""
+    model.train()
+    for _ in range(3):
+        model(torch.from_numpy(some_clips(4)))
+    return model.eval()
 
 
 def some_clips(count: int) -> np.ndarray:
@@ -65,9 +74,10 @@ def test_logits_and_embeddings_are_torchs_for_any_batch(
     [
         lambda: classifier(ViTConfig(**SIZES)),
         lambda: classifier(LGI, pooling="places"),
+        lambda: learnt(classifier(replace(LGI, stem_width=8), pooling="places")),
         lambda: classifier(LGIFormerConfig(**SIZES, region_size=(1, 2, 4), exchange_step="self"), pooling="all"),
     ],
-    ids=["vit", "places", "all"],
+    ids=["vit", "places", "stem", "all"],
 )
 def test_other_models_export_too(model_of: Any, tmp_path: Path) -> None:
     model, clips = model_of(), some_clips(3)

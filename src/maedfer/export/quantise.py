@@ -15,6 +15,7 @@ from maedfer.output import write_whole
 __all__ = ["write_int8"]
 
 _BATCH = 4
+_PRODUCTS = ("MatMul", "Gemm", "Conv")
 
 
 def write_int8(source: Path, path: Path, clips: UInt8[np.ndarray, "N 3 T H W"]) -> None:
@@ -48,7 +49,7 @@ def write_int8(source: Path, path: Path, clips: UInt8[np.ndarray, "N 3 T H W"]) 
             str(raw),
             _Clips(clips),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["MatMul", "Gemm"],
+            op_types_to_quantize=list(_PRODUCTS),
             nodes_to_quantize=_products_with_weights(onnx.load(ready)),
             per_channel=True,
             reduce_range=True,
@@ -73,12 +74,12 @@ def _drop_unused_operator_sets(model: Any) -> None:
 
 
 def _products_with_weights(model: Any) -> list[str]:
-    """Names of the products of tokens with a weight; without the head, which makes the logits."""
+    """Names of the products with a weight, convolutions too; without the head, which makes the logits."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in ("MatMul", "Gemm") and node.input[1] in weights and "logits" not in node.output
+        if node.op_type in _PRODUCTS and node.input[1] in weights and "logits" not in node.output
     ]
 
 

@@ -66,7 +66,7 @@ class ConvolutionalEmbedding(nn.Module):
         frames = F.relu(self.first_norm(self.first(_hide(frames, visible))))
         for stage in self.stages:
             frames = stage(_hide(frames, visible))
-        joined = rearrange(frames, "(b t p) d h w -> b (t h w) (p d)", b=len(pixels), p=self.tubelet_size)
+        joined = rearrange(frames, "(b t p) d h w -> b (t h w) (p d)", b=pixels.shape[0], p=self.tubelet_size)
         if keep is None:
             return self.grid.group(self._tokens(joined) + self.positions)
         flat = rearrange(keep, "b r k -> b (r k)")
@@ -75,7 +75,7 @@ class ConvolutionalEmbedding(nn.Module):
 
     def _tokens(self, joined: Float[Tensor, "B N P"]) -> Float[Tensor, "B N D"]:
         tokens: Tensor = self.join_norm(rearrange(self.join(joined), "b n d -> (b n) d"))
-        return rearrange(tokens, "(b n) d -> b n d", b=len(joined))
+        return rearrange(tokens, "(b n) d -> b n d", b=joined.shape[0])
 
     def _visible(self, keep: Int64[Tensor, "B R K"]) -> Bool[Tensor, "F 1 h w"]:
         """Which patches of each frame are visible."""
