@@ -8,9 +8,10 @@ import av
 import numpy as np
 import pytest
 
+from maedfer.data.manifest import read_manifest
 from maedfer.emotions import BASIC_EXPRESSIONS
-from maedfer.errors import ConfigError, OutputError, RenderError
-from maedfer.synth import render_scene, synthesize, write_sample
+from maedfer.errors import ConfigError, ManifestError, OutputError, RenderError
+from maedfer.synth import read_units, render_scene, synthesize, write_sample
 
 COLUMNS = [
     *("path", "label", "label_set", "subject", "split", "fold", "frames", "fps"),
@@ -71,6 +72,19 @@ def test_workers_change_nothing_and_a_second_call_goes_on(egl: None, ict_file: P
     assert calls == [(7, 7)], "only what is missing is rendered"
     assert again.is_file()
     assert (one.parent / rows[0]["path"]).stat().st_mtime_ns == kept
+
+
+def test_the_timed_clips_are_listed_again_with_their_timing_as_label(egl: None, ict_file: Path, tmp_path: Path) -> None:
+    whole = make(tmp_path, ict_file, clips=8)
+    listed, rows = read_manifest(whole.with_name("timing.csv")), table(whole)
+    assert listed.labels is None
+    wanted = {row["path"]: row["timing"] for row in rows if row["timing"]}
+    assert 0 < len(wanted) < len(rows)
+    assert {entry.clip_id: entry.label for entry in listed.entries} == wanted
+    assert [entry.subject for entry in listed.entries] == [row["subject"] for row in rows if row["timing"]]
+    assert set(listed.targets(("onset", "offset"))) <= {0, 1}
+    with pytest.raises(ManifestError, match="other rows"):
+        read_units(tmp_path / "units.npz", len(listed.entries))
 
 
 def test_wrong_settings_are_refused(ict_file: Path, tmp_path: Path) -> None:

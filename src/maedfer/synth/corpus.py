@@ -1,4 +1,4 @@
-"""A set of labelled clips on disk: rendered in parallel, resumable, listed in ``manifest.csv``."""
+"""A set of labelled clips on disk: rendered in parallel, resumable, listed in ``manifest.csv`` and ``timing.csv``."""
 
 import csv
 import io
@@ -62,9 +62,10 @@ def synthesize(
 ) -> Path:
     """Render a balanced, labelled set of clips into ``out/clips`` and list it in ``out/manifest.csv``.
 
-    ``out/units.npz`` holds the truth of each frame, see :mod:`maedfer.synth.truth`. Clip ``i`` shows what ``seed`` and
-    ``i`` say, on any number of workers (the pictures do; x264 may differ a little). An interrupted call goes on where
-    it stopped. Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
+    ``out/units.npz`` holds the truth of each frame (:mod:`maedfer.synth.truth`); ``out/timing.csv`` lists the clips with
+    a timing again, labelled ``onset`` or ``offset``: the rows of ``units.npz`` are not its rows. Clip ``i`` shows what
+    ``seed`` and ``i`` say, on any number of workers (x264 may differ a little). An interrupted call goes on where it
+    stopped. Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
 
     Args:
         out: folder; made when it is not there.
@@ -93,9 +94,7 @@ def synthesize(
     for done, _ in enumerate(rendered, clips - len(missing) + 1):
         if progress is not None:
             progress(done, clips)
-    # The truth first: whoever finds the manifest finds it too.
-    write_units(out / "units.npz", specs)
-    return _write_manifest(out / "manifest.csv", rows)
+    return _write_tables(out, specs, rows)
 
 
 def _check(clips: int, seed: int, size: int, test_share: float, workers: int | None) -> None:
@@ -145,6 +144,18 @@ def _row(spec: ClipSpec, rig: str, person: Identity) -> dict[str, str]:
         "age": f"{person.age:.3f}",
         "male": f"{person.male:.3f}",
     }
+
+
+def _write_tables(out: Path, specs: list[ClipSpec], rows: list[dict[str, str]]) -> Path:
+    """The truth, the timings and at last the manifest: whoever finds it finds the others too."""
+    write_units(out / "units.npz", specs)
+    _write_manifest(out / "timing.csv", _timed(rows))
+    return _write_manifest(out / "manifest.csv", rows)
+
+
+def _timed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The clips whose timing is known, labelled by it: a label that one frame says nothing of."""
+    return [row | {"label": row["timing"], "label_set": ""} for row in rows if row["timing"]]
 
 
 def _render_all(jobs: list[tuple[ClipSpec, Path]], rig: str, size: int, workers: int) -> Iterator[None]:

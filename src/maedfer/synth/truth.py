@@ -73,6 +73,6 @@ def read_units(path: Path, clips: int) -> tuple[Float16[np.ndarray, "N T K"], tu
     if not fits or not np.isfinite(units).all():
         raise ManifestError(
             f"{path}: expected finite float16 ({clips}, frames, {len(names)}), got {units.dtype} {units.shape}; "
-            "run the same maedfer synth again"
+            "give the manifest.csv beside it (timing.csv has other rows), or run the same maedfer synth again"
         )
     return units, names
