@@ -13,9 +13,9 @@ from record import RESULTS
 
 CLIPS = 1_092_009 - 283  # VoxCeleb2 dev without the files that cannot be decoded (published)
 EPOCHS = 100
-#: Operations of a clip: 13.46 G multiply-adds forward (held by tests/models/test_costs.py), two operations each, and
+#: Operations of a clip: 12.93 G multiply-adds forward (held by tests/models/test_costs.py), two operations each, and
 #: twice as much backward.
-OPERATIONS = 13.46e9 * 2 * 3
+OPERATIONS = 12.93e9 * 2 * 3
 #: Dense bf16 peak of one GPU in operations a second, as its vendor states it.
 PEAK = {"A100": 312e12, "H100": 989e12}
 #: Share of the peak that a step reaches: assumed, a careful and a good value.

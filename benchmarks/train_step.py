@@ -70,11 +70,15 @@ def theirs(stage: str, batch: int) -> tuple[nn.Module, Loss]:
     return classifier, lambda: classifier(clips, labels=labels).loss
 
 
-def measure(side: str, stage: str, precision: str, batch: int, steps: int) -> dict[str, Any]:
-    """Seconds of single steps after the first, and the most memory of this process."""
+def measure(
+    side: str, stage: str, precision: str, batch: int, steps: int, prepare: Callable[[nn.Module], None] | None = None
+) -> dict[str, Any]:
+    """Seconds of single steps after the first, and the most memory of this process; ``prepare`` changes the model."""
     torch.manual_seed(0)
     model, loss_of_batch = (ours if side == "maedfer" else theirs)(stage, batch)
     model.train()
+    if prepare is not None:
+        prepare(model)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.05, fused=True)
     seconds = []

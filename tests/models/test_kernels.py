@@ -95,6 +95,14 @@ def test_attention_in_bfloat16_is_that_in_float64(keys: int, autocast: bool) -> 
         assert float((our.double() - their).norm() / their.norm()) < 0.02
 
 
+def test_attention_without_gradients_is_that_with_them() -> None:
+    """Other kernels may be taken where nothing is kept for the backward pass."""
+    inputs = leaves((2, 3, 7, 16), (2, 3, 101, 16), (2, 3, 101, 16))
+    expected = attend(*inputs)
+    with torch.no_grad():
+        torch.testing.assert_close(attend(*inputs), expected, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("operator", [None, lambda tokens, weight: tokens, lambda *_: torch.zeros(2, 2)])
 def test_without_the_private_product_or_with_another_torchs_own_is_taken(monkeypatch, operator) -> None:
     """The operator is absent, has another signature, or gives something else."""

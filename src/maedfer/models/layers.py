@@ -49,7 +49,11 @@ def drop_rates(last: float, depth: int) -> list[float]:
 
 
 class Attention(nn.Module):
-    """Self- or cross-attention with separate q and kv projections: q and v have a bias, k has none."""
+    """Self- or cross-attention with separate q and kv projections: q and v have a bias, k has none.
+
+    Where many tokens read a few keys, as in the exchange, the projections of the tokens are folded into the keys and
+    values (products are associative): the tokens then meet a matrix of heads x keys columns instead of D, twice.
+    """
 
     def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
@@ -65,12 +69,45 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "B Q D"]:
         """Every token attends to ``context``; without one, to the tokens themselves."""
         kv_bias = torch.cat((torch.zeros_like(self.v_bias), self.v_bias))
-        query = linear(tokens, self.q.weight, self.q_bias)
         key_value = linear(tokens if context is None else context, self.kv.weight, kv_bias)
+        if context is not None and _folding_pays(tokens.shape[1], context.shape[1], tokens.shape[2], self.num_heads):
+            return self._folded(tokens, key_value)
+        query = linear(tokens, self.q.weight, self.q_bias)
         query = rearrange(query, "b n (heads d) -> b heads n d", heads=self.num_heads)
         key, value = rearrange(key_value, "b n (two heads d) -> two b heads n d", two=2, heads=self.num_heads)
         mixed: Tensor = self.proj(rearrange(attend(query, key, value), "b heads n d -> b n (heads d)"))
         return mixed
+
+    def _folded(self, tokens: Float[Tensor, "B Q D"], key_value: Float[Tensor, "B K E"]) -> Float[Tensor, "B Q D"]:
+        """The same result, up to rounding, with q and proj multiplied into the keys and values (E = 2D)."""
+        batch, heads = len(tokens), self.num_heads
+        key, value = rearrange(key_value, "b k (two heads d) -> two heads (b k) d", two=2, heads=heads)
+        scale = key.shape[-1] ** -0.5
+        reading = key @ rearrange(self.q.weight, "(heads d) i -> heads d i", heads=heads)
+        offset = key @ rearrange(self.q_bias, "(heads d) -> heads d 1", heads=heads)
+        writing = value @ rearrange(self.proj.weight, "o (heads d) -> heads d o", heads=heads)
+        scores = torch.baddbmm(
+            rearrange(offset, "heads (b k) 1 -> b 1 (heads k)", b=batch),
+            tokens,
+            rearrange(reading, "heads (b k) i -> b i (heads k)", b=batch),
+            beta=scale,
+            alpha=scale,
+        )
+        shares = rearrange(scores, "b q (heads k) -> b q heads k", heads=heads).softmax(dim=-1)
+        return torch.baddbmm(
+            self.proj.bias,
+            rearrange(shares, "b q heads k -> b q (heads k)"),
+            rearrange(writing, "heads (b k) o -> b (heads k) o", b=batch),
+        )
+
+
+def _folding_pays(queries: int, keys: int, dim: int, heads: int) -> bool:
+    """Whether folding halves the multiply-adds at least; narrow products are slower for their size.
+
+    Never while a graph is made for elsewhere: there products with weights are what can be quantised.
+    """
+    plain, folded = queries * (dim + keys), queries * heads * keys + keys * dim
+    return 2 * folded <= plain and not torch.compiler.is_compiling() and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
 class FusedAttention(nn.Module):
