@@ -10,17 +10,20 @@ PINNED  := -c constraints.txt
 SOURCES := src tests scripts benchmarks
 OUT     ?= outputs/demo
 WORKERS ?= 2
+MINUTES ?= 5
+FIRST   ?= 0
 # The workers of pytest share the cores; one thread each is faster than all of them fighting over the cores.
 PYTEST  := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow test-gpu check lint format clean
+.PHONY: help env demo test test-slow test-gpu fuzz check lint format clean
 
 help:
 	@echo "make demo       which expression the faces of the packaged sample video show, and when"
 	@echo "make test       all tests but the slow ones and those that need a GPU"
 	@echo "make test-slow  the slow ones"
 	@echo "make test-gpu   those that need a CUDA device"
+	@echo "make fuzz       breaks videos and weights for MINUTES=5 and reads them: a result or a plain error, nothing else"
 	@echo "make check      format, lint, types, import rules, then 'make test': the gate before a commit"
 	@echo "make lint       the same without the tests"
 	@echo "make format     let ruff format and mend the sources"
@@ -75,6 +78,10 @@ test-slow: $(VENV)/.development
 
 test-gpu: $(VENV)/.development
 	$(BIN)/python -m pytest -m gpu || [ $$? -eq 5 ]
+
+# Ends with 1 when a file made the reader crash, hang or fill the memory; such files lie in outputs/fuzz/failures.
+fuzz: $(VENV)/.development
+	PYTHONPATH=tests:benchmarks $(BIN)/python -m fuzzing --minutes $(MINUTES) --first $(FIRST)
 
 # ---- gate ------------------------------------------------------------------------------------------------------
 

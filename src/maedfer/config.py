@@ -7,6 +7,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from maedfer.config_checks import (
+    check_choice,
+    check_count,
+    check_divides,
+    check_flag,
+    check_kind,
+    check_mlp_ratio,
+    is_name,
+)
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError
 
@@ -22,7 +31,6 @@ __all__ = [
 ]
 
 _STEM_PATCHES = (4, 8, 16, 32)
-_LARGEST = 65_536  # no width, side or count of a sane model is larger; a config file that says so is refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +64,17 @@ class TokenConfig:
 
     def __post_init__(self) -> None:
         for name in ("image_size", "patch_size", "num_frames", "tubelet_size", "embed_dim", "depth", "num_heads"):
-            _check_count(name, getattr(self, name))
-        _check_divides("patch_size", self.patch_size, "image_size", self.image_size)
-        _check_divides("tubelet_size", self.tubelet_size, "num_frames", self.num_frames)
-        _check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
-        if not (isinstance(self.mlp_ratio, int | float) and 0 < self.mlp_ratio <= 64):
-            raise ConfigError(f"mlp_ratio: expected a number in (0, 64], got {self.mlp_ratio!r}")
+            check_count(name, getattr(self, name))
+        check_divides("patch_size", self.patch_size, "image_size", self.image_size)
+        check_divides("tubelet_size", self.tubelet_size, "num_frames", self.num_frames)
+        check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
+        check_mlp_ratio(self.mlp_ratio)
         if not (isinstance(self.drop_path, int | float) and 0 <= self.drop_path < 1):
-            raise ConfigError(f"drop_path: expected a rate in [0, 1), got {self.drop_path!r}")
+            raise ConfigError(f"drop_path: expected a rate in [0, 1), got {self.drop_path!r:.80}")
         if self.stem_width is not None:
-            _check_count("stem_width", self.stem_width)
+            check_count("stem_width", self.stem_width)
             # Kernels want whole vectors, and torch 2.13's backward pass of a 1x1 convolution of 4 channels crashes.
-            _check_divides("a kernel's vector of", 8, "stem_width", self.stem_width)
+            check_divides("a kernel's vector of", 8, "stem_width", self.stem_width)
             if self.patch_size not in _STEM_PATCHES:
                 raise ConfigError(
                     f"stem_width {self.stem_width}: expected a patch_size of {', '.join(map(str, _STEM_PATCHES))}, for "
@@ -112,13 +119,15 @@ class LGIFormerConfig(TokenConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.region_size) != 3:
-            raise ConfigError(f"region_size: expected (time, rows, columns), got {self.region_size!r}")
+            raise ConfigError(f"region_size: expected (time, rows, columns), got {self.region_size!r:.80}")
         object.__setattr__(self, "region_size", tuple(self.region_size))
         for axis, part, whole in zip(("time", "rows", "columns"), self.region_size, self.token_grid, strict=True):
-            _check_count("region_size", part)
-            _check_divides(f"region_size ({axis})", part, "token grid", whole)
-        _check_choice("local_step", self.local_step, ("self", "representative"))
-        _check_choice("exchange_step", self.exchange_step, ("cross", "self", "none"))
+            check_count("region_size", part)
+            check_divides(f"region_size ({axis})", part, "token grid", whole)
+        check_choice("local_step", self.local_step, ("self", "representative"))
+        check_choice("exchange_step", self.exchange_step, ("cross", "self", "none"))
+        check_flag("global_step", self.global_step)
+        check_flag("share_local_exchange", self.share_local_exchange)
 
     @property
     def num_regions(self) -> int:
@@ -149,8 +158,9 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         for name in ("embed_dim", "depth", "num_heads"):
-            _check_count(name, getattr(self, name))
-        _check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
+            check_count(name, getattr(self, name))
+        check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
+        check_mlp_ratio(self.mlp_ratio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +182,15 @@ class ClassifierConfig:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        check_kind("encoder", self.encoder, (LGIFormerConfig, ViTConfig))
         object.__setattr__(self, "labels", tuple(self.labels))
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ConfigError(f"labels: expected distinct class names, got {self.labels!r}")
-        _check_choice("pooling", self.pooling, ("representative", "local", "all", "places"))
+        if not self.labels or len(set(self.labels)) != len(self.labels) or not all(map(is_name, self.labels)):
+            raise ConfigError(f"labels: expected distinct class names of one line each, got {self.labels!r:.200}")
+        check_choice("pooling", self.pooling, ("representative", "local", "all", "places"))
         if not isinstance(self.encoder, LGIFormerConfig) and self.pooling != "places":
             object.__setattr__(self, "pooling", "local")
         if not (isinstance(self.temperature, int | float) and 0.01 <= self.temperature <= 100):
-            raise ConfigError(f"temperature: expected a number in [0.01, 100], got {self.temperature!r}")
+            raise ConfigError(f"temperature: expected a number in [0.01, 100], got {self.temperature!r:.80}")
 
     @property
     def head_width(self) -> int:
@@ -212,29 +223,15 @@ class AutoencoderConfig:
     published_decoder_order: bool = False
 
     def __post_init__(self) -> None:
+        check_kind("encoder", self.encoder, (LGIFormerConfig, ViTConfig))
+        check_kind("decoder", self.decoder, (DecoderConfig,))
+        check_flag("published_decoder_order", self.published_decoder_order)
         if not (isinstance(self.mask_ratio, int | float) and 0 < self.mask_ratio < 1):
-            raise ConfigError(f"mask_ratio: expected a share in (0, 1), got {self.mask_ratio!r}")
-        _check_choice("target", self.target, ("joint", "appearance"))
-        _check_count("motion_group", self.motion_group)
+            raise ConfigError(f"mask_ratio: expected a share in (0, 1), got {self.mask_ratio!r:.80}")
+        check_choice("target", self.target, ("joint", "appearance"))
+        check_count("motion_group", self.motion_group)
         if self.motion_weight is not None and not 0 <= self.motion_weight <= 1:
-            raise ConfigError(f"motion_weight: expected None or a number in [0, 1], got {self.motion_weight!r}")
+            raise ConfigError(f"motion_weight: expected None or a number in [0, 1], got {self.motion_weight!r:.80}")
 
 
 ModelConfig = ClassifierConfig | AutoencoderConfig
-
-
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST:
-        raise ConfigError(f"{name}: expected a whole number from 1 to {_LARGEST}, got {value!r}")
-
-
-def _check_divides(small: str, divisor: int, large: str, whole: int) -> None:
-    if whole % divisor:
-        raise ConfigError(
-            f"{small} {divisor} must divide {large} {whole}: {whole} / {divisor} leaves {whole % divisor}"
-        )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")

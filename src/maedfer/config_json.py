@@ -50,7 +50,10 @@ def from_json(text: str) -> ModelConfig:
         raise ConfigError(f"model config: expected JSON, got text that does not parse ({error})") from error
     if isinstance(data, dict):
         data = {name: value for name, value in data.items() if name not in _OF_TRANSFORMERS}
-    config = _from_dict(data)
+    try:
+        config = _from_dict(data)
+    except RecursionError as error:
+        raise ConfigError("model config: expected a classifier or an autoencoder, got settings without end") from error
     if not isinstance(config, ClassifierConfig | AutoencoderConfig):
         raise ConfigError(f"model config: expected a classifier or an autoencoder, got {type(config).__name__}")
     return config
@@ -65,21 +68,22 @@ def _to_dict(config: Any) -> dict[str, Any]:
 
 
 def _from_dict(data: Any) -> Any:
-    if not isinstance(data, dict) or data.get("type") not in _TYPES:
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise ConfigError(
             f"model config: expected an object whose type is one of {', '.join(_TYPES)}, got {data!r:.80}"
         )
-    cls = _TYPES[data["type"]]
+    cls = _TYPES[kind]
     values: dict[str, Any] = {}
     for name, value in data.items():
         if name == "type":
             continue
         if name not in {item.name for item in dataclasses.fields(cls)}:
-            raise ConfigError(f"{cls.__name__}: unknown setting {name!r}; written by a newer maedfer?")
+            raise ConfigError(f"{cls.__name__}: unknown setting {name!r:.80}; written by a newer maedfer?")
         if isinstance(value, dict):
             value = _from_dict(value)
         values[name] = tuple(value) if isinstance(value, list) else value
     try:
         return cls(**values)
     except TypeError as error:
-        raise ConfigError(f"{cls.__name__}: {error}") from error
+        raise ConfigError(f"{cls.__name__}: a setting has a value of another kind ({error})") from error

@@ -116,7 +116,7 @@ def read_official(path: str | Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a hostile pickle can make the reader fail in any way
-        reason = str(error).strip().replace("\n", " ")[:300]
+        reason = " ".join(repr(str(error))[1:-1].split())[:300]
         raise WeightsError(
             f"{path}: not a checkpoint that can be read safely ({type(error).__name__}: {reason}); expected tensors "
             "and plain settings written by torch.save; download it again from its author"
@@ -162,9 +162,10 @@ def fingerprint(path: str | Path) -> str:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path, device="cpu")
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except Exception as error:  # a header can claim types and sizes at which the reader, or torch, fails in its own way
+        reason = " ".join(repr(str(error))[1:-1].split())[:300]
         raise WeightsError(
-            f"{path}: expected a whole safetensors file ({error}); it is absent, truncated or damaged: copy it again"
+            f"{path}: expected a whole safetensors file ({reason}); it is absent, truncated or damaged: copy it again"
         ) from error
 
 
@@ -208,7 +209,8 @@ def _find_state(content: object, path: Path) -> dict[str, Tensor]:
             f"{path}: expected a table of tensors, alone or under 'model' or 'module'; got something else"
         )
     for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+        plain = type(tensor) in (Tensor, torch.nn.Parameter) and not tensor.is_quantized
+        if not isinstance(name, str) or not plain or tensor.layout != torch.strided or tensor.device.type != "cpu":
             raise WeightsError(f"{path}: expected only dense tensors among the weights, got {name!r:.60}; not a model")
     return content
 

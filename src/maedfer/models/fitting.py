@@ -1,5 +1,6 @@
 """Do these weights fit this model? Checks that come before memory is taken, and the model built from what passes."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -13,6 +14,11 @@ from maedfer.models.classifier import ExpressionClassifier
 __all__ = ["build_model", "refuse_not_finite"]
 
 _Shapes = dict[str, tuple[int, ...]]
+
+_MOST_TENSORS = 20_000  # the largest official checkpoint has 575
+_LEAST_OF_BLOCK = 8  # tensors; both kinds of blocks have more
+_FREE_POSITIONS = 1 << 24  # values; a clip of 64 frames at 224 pixels and width 1024 has 6.4 million
+_NAMED = 80  # characters of a weight's name, which is the file's own word
 
 
 def build_model(
@@ -36,24 +42,42 @@ def build_model(
     except ConfigError as error:
         raise WeightsError(f"{source}: its settings are impossible: {error}") from error
     _refuse_misfit({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, found, source)
-    refuse_not_finite(state, source)
+    _refuse_not_floating(state, source)
     owned = {name: tensor.detach().to(torch.float32, copy=True).contiguous() for name, tensor in state.items()}
+    refuse_not_finite(owned, source)  # float64 holds numbers that float32 does not
     model.load_state_dict(owned, assign=True)
     return model
 
 
 def refuse_not_finite(state: Mapping[str, Tensor], source: str) -> None:
     """Raises WeightsError for weights that are NaN, infinite or not floating point."""
+    _refuse_not_floating(state, source)
     for name, tensor in state.items():
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
+        if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(
-                f"{source}: {name}: expected finite floating-point weights, got {tensor.dtype} with others; the "
-                "training run diverged or the file is damaged: take an earlier checkpoint"
+                f"{source}: {_quoted(name)}: expected finite floating-point weights, got {tensor.dtype} with others; "
+                "the training run diverged or the file is damaged: take an earlier checkpoint"
             )
+
+
+def _refuse_not_floating(state: Mapping[str, Tensor], source: str) -> None:
+    for name, tensor in state.items():
+        if not tensor.is_floating_point():
+            raise WeightsError(
+                f"{source}: {_quoted(name)}: expected floating-point weights, got {tensor.dtype}; the file is damaged "
+                "or of another kind of model"
+            )
+
+
+def _quoted(name: str) -> str:
+    """A name from a file as part of one line."""
+    return repr(name)[1:-1][:_NAMED]
 
 
 def _refuse_sizes_not_in_file(config: ModelConfig, found: _Shapes, source: str) -> None:
     """Before anything is built: settings whose cost to build the file's own size does not cover."""
+    if len(found) > _MOST_TENSORS:
+        raise WeightsError(f"{source}: expected at most {_MOST_TENSORS} weights, found {len(found)}; not a model")
     encoder = config.encoder
     expected: _Shapes = {}
     if encoder.stem_width is None:
@@ -62,25 +86,32 @@ def _refuse_sizes_not_in_file(config: ModelConfig, found: _Shapes, source: str) 
     else:
         expected["encoder.embed.first.weight"] = (encoder.stem_width, 3, 3, 3)
         expected["encoder.embed.join_norm.weight"] = (encoder.embed_dim,)
-    depth = encoder.depth
+    depth, widest = encoder.depth, encoder.embed_dim
     if isinstance(config, AutoencoderConfig):
         expected["to_decoder.weight"] = (config.decoder.embed_dim, encoder.embed_dim)
-        depth += config.decoder.depth
+        depth, widest = depth + config.decoder.depth, max(widest, config.decoder.embed_dim)
     for name, shape in expected.items():
         if found.get(name) != shape:
             raise WeightsError(
                 f"{source}: {name}: expected shape {shape} by the settings, found {found.get(name, 'no such weight')}; "
                 "the weights and the settings belong to different models"
             )
-    if depth > len(found):
+    if _LEAST_OF_BLOCK * depth > len(found):
         raise WeightsError(
             f"{source}: settings of {depth} blocks for {len(found)} weights; they do not belong together"
+        )
+    # Positions are computed, not stored: the one thing that can be large without a large file.
+    held, needed = sum(map(math.prod, found.values())), encoder.num_tokens * widest
+    if needed > max(_FREE_POSITIONS, held):
+        raise WeightsError(
+            f"{source}: settings of {encoder.num_tokens} tokens of width {widest} for {held} values of weights; they "
+            "do not belong together"
         )
 
 
 def _refuse_misfit(expected: _Shapes, found: _Shapes, source: str) -> None:
     missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
+    unexpected = [_quoted(name) for name in found if name not in expected]
     shapes = [
         f"{name} (expected {shape}, found {found[name]})"
         for name, shape in expected.items()

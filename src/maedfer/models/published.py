@@ -158,7 +158,7 @@ def config_from_shapes(shapes: Mapping[str, tuple[int, ...]], labels: tuple[str,
             return ClassifierConfig(encoder=encoder, labels=labels or ())
         width, _ = shapes["to_decoder.weight"]
         hidden, _ = shapes["decoder.blocks.0.mlp.fc1.weight"]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(

@@ -7,7 +7,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from maedfer.errors import DecodeError
-from maedfer.video.opening import REMEDY, Opened, opened
+from maedfer.video.opening import MAX_MOVING_PIXELS, REMEDY, Opened, is_still, opened
 from maedfer.video.picture import Picture
 from maedfer.video.source import shown
 from maedfer.video.types import VideoInfo
@@ -26,7 +26,7 @@ def file_info(source: Path | str) -> VideoInfo:
     with opened(source) as (container, stream):
         picture = next(_pictures(source, (container, stream), 0.0))
         width, height = picture.size()
-        still = container.format.name == "image2" or container.format.name.endswith("_pipe")
+        still = is_still(container)
         rate = stream.average_rate or stream.guessed_rate
         return VideoInfo(
             source=shown(source),
@@ -85,6 +85,7 @@ def _pictures(source: Path | str, found: Opened, start_s: float) -> Iterator[Pic
     clock = Clock(nominal_s_of(stream))
     reformatter = VideoReformatter()
     aspect, origin = pixel_aspect(stream), shown(source)
+    width, height = stream.codec_context.width, stream.codec_context.height  # a decoder that fails forgets them
 
     def picture(raw: av.VideoFrame, time_s: float) -> Picture:
         length = float(raw.duration * raw.time_base) if raw.duration and raw.time_base else clock.nominal_s
@@ -93,6 +94,11 @@ def _pictures(source: Path | str, found: Opened, start_s: float) -> Iterator[Pic
     frames = _decoded(container, stream)
     first = next(frames, None)
     if first is None:
+        if width * height > MAX_MOVING_PIXELS and not is_still(container):
+            raise DecodeError(
+                f"{origin}: expected at most {MAX_MOVING_PIXELS} pixels in each picture of a video, got {width}x"
+                f"{height}; make it smaller: ffmpeg -i INPUT -vf scale=1920:-2 output.mp4"
+            )
         raise DecodeError(f"{origin}: expected at least one picture, none could be decoded; {REMEDY}")
     opening = picture(first, clock.tick(_stamp(first)))
     if start_s >= _SEEK_FROM_S and clock.origin is not None:

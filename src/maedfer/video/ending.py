@@ -85,7 +85,7 @@ def _lack(said_s: float | None, decoded_s: float) -> float | None:
 
 def _said(found: Opened, info: VideoInfo) -> float | None:
     """The stream's own duration where it has one. Matroska keeps it in a tag; its container counts the sound too."""
-    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", found[1].metadata.get("DURATION", ""))
+    tag = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,9})?)", found[1].metadata.get("DURATION", ""))
     if found[1].duration or tag is None:
         return info.duration_s
     seconds = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - _start(found)

@@ -13,7 +13,7 @@ from maedfer.errors import DecodeError
 from maedfer.video.picture import MAX_PIXELS
 from maedfer.video.source import URL_SCHEMES, is_url, shown
 
-__all__ = ["REMEDY", "Opened", "opened"]
+__all__ = ["MAX_MOVING_PIXELS", "REMEDY", "Opened", "is_still", "opened"]
 
 #: An open container and the video stream in it that is meant.
 Opened = tuple[av.container.InputContainer, av.VideoStream]
@@ -23,6 +23,9 @@ REMEDY = "check that the file plays, or convert it: ffmpeg -i INPUT -c:v libx264
 # Seconds until a silent server is given up, for opening and for each read. A live camera sends several times a second.
 _TIMEOUT_S = (20.0, 20.0)
 _OPTIONS = {"max_pixels": str(MAX_PIXELS), "pattern_type": "none"}
+#: 8192 x 4096 with the edges that decoders add. A decoder keeps some twenty moving pictures, so that a file of 26 kB
+#: which claims 14000 x 14000 took 6 GB; a photograph is kept once.
+MAX_MOVING_PIXELS = 40_000_000
 # Lists of other files or addresses, and scripts: not one of them holds pictures itself.
 _LISTS = frozenset(
     {
@@ -60,12 +63,19 @@ def opened(source: Path | str) -> Iterator[Opened]:
         stream = streams[0]
         if stream.codec_context.name in _TEXT_CODECS:
             raise DecodeError(f"{name}: expected a video or image, got a text file; {REMEDY}")
-        stream.codec_context.options = dict(_OPTIONS)
+        most = MAX_PIXELS if is_still(container) else MAX_MOVING_PIXELS
+        stream.codec_context.options = {**_OPTIONS, "max_pixels": str(most)}
         stream.thread_type = "AUTO"
         # Threads cost more than they save on small pictures; data preparation runs one process a core instead.
         small = stream.codec_context.width * stream.codec_context.height <= 320 * 240
         stream.codec_context.thread_count = 1 if small else min(4, os.cpu_count() or 1)
         yield container, stream
+
+
+def is_still(container: av.container.InputContainer) -> bool:
+    """Whether it is one image, by its format."""
+    name: str = container.format.name
+    return name == "image2" or name.endswith("_pipe")
 
 
 def _file(path: Path, name: str) -> AbstractContextManager[av.container.InputContainer]:
