@@ -43,7 +43,7 @@ def demo_finetune_short() -> FinetuneRecipe:
         model=_demo_classifier(),
         augment=_AS_FOUND_ON_FACES,
         optim=OptimConfig(
-            epochs=20, warmup_epochs=0.3, batch_size=16, base_lr=2.4e-2, final_lr=2e-4, clip_grad=2.0, ema=0.998
+            epochs=14, warmup_epochs=0.3, batch_size=16, base_lr=2.4e-2, final_lr=2e-4, clip_grad=2.0, ema=0.998
         ),
         frames=4,
         label_smoothing=0.05,

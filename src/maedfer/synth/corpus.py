@@ -62,8 +62,8 @@ def synthesize(
 ) -> Path:
     """Render a balanced, labelled set of clips into ``out/clips`` and list it in ``out/manifest.csv``.
 
-    ``out/units.npz`` holds the truth of each frame (:mod:`maedfer.synth.truth`); ``out/timing.csv`` lists the clips with
-    a timing again, labelled ``onset`` or ``offset``: the rows of ``units.npz`` are not its rows. Clip ``i`` shows what
+    ``out/units.npz`` holds the truth of each frame (:mod:`maedfer.synth.truth`); ``out/timing.csv`` lists those clips
+    that have a timing, labelled ``onset`` or ``offset``: the rows of ``units.npz`` are not its rows. Clip ``i`` is what
     ``seed`` and ``i`` say, on any number of workers (x264 may differ a little). An interrupted call goes on where it
     stopped. Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
 
