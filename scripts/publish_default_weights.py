@@ -77,7 +77,8 @@ def run_facts(folder: Path) -> dict[str, Any]:
     recipe = json.loads((folder / "recipe.json").read_text())
     for part in ("out", "init"):
         recipe.pop(part, None)
-    recipe["data"].pop("manifest")
+    for part in ("manifest", "root"):
+        recipe["data"].pop(part, None)
     return {
         "recipe": recipe,
         "steps": len(losses),
