@@ -36,9 +36,9 @@ def demo_pretrain() -> PretrainRecipe:
 def demo_finetune_short() -> FinetuneRecipe:
     """Training of the small default model on 4-frame clips, from scratch or from ``demo_pretrain`` with ``--init``.
 
-    Small batches, for it is the number of steps that counts; a peak rate of 6e-4, for at 1.5e-3 it stayed at chance; the
-    head by places and the units as a second target,
-    because a mean of tokens has to learn where on the face to look (docs/training.md).
+    Small batches, for it is the number of steps that counts; a peak rate of 6e-4, for at 1.5e-3 nothing was learnt; the
+    head by places and the units as a second target, because a mean of tokens has to learn where on the face to look
+    (docs/training.md).
     """
     return FinetuneRecipe(
         model=_demo_classifier(),
