@@ -53,7 +53,7 @@ class BatchNorm(nn.Module):
         sums = torch.stack((wide.mean(axes), wide.square().mean(axes)))
         whole: Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
         mean, square = whole / dist.get_world_size()
-        variance = square - mean.square()
+        variance = (square - mean.square()).clamp_min(0)  # a difference of large numbers may round below
         count = dist.get_world_size() * values.numel() / values.shape[1]
         with torch.no_grad():
             self.running_mean.lerp_(mean, _MOMENTUM)

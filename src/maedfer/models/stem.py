@@ -6,7 +6,6 @@ leaves in, and which hides what differs between two expressions (docs/training.m
 ConvMAE (Gao et al. 2022): hidden tubelets are black before every stage, and nothing of them reaches a visible token.
 """
 
-import math
 from itertools import pairwise
 
 import torch
@@ -41,7 +40,7 @@ class ConvolutionalEmbedding(nn.Module):
         if config.stem_width is None:
             raise ConfigError("ConvolutionalEmbedding: expected stem_width, got None; use TubeletEmbedding")
         self.grid = RegionGrid.of(config)
-        self.patch_size, self.tubelet_size = config.patch_size, config.tubelet_size
+        self.tubelet_size = config.tubelet_size
         widths = [config.stem_width * share for share in _WIDENING[: config.patch_size.bit_length() - 1]]
         self.first = nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False)
         self.first_norm = BatchNorm(widths[0])
@@ -80,7 +79,7 @@ class ConvolutionalEmbedding(nn.Module):
     def _visible(self, keep: Int64[Tensor, "B R K"]) -> Bool[Tensor, "F 1 h w"]:
         """Which patches of each frame are visible."""
         time, rows, columns = self.grid.tokens
-        seen = torch.zeros(len(keep), math.prod(self.grid.tokens), dtype=torch.bool, device=keep.device)
+        seen = torch.zeros(len(keep), self.grid.num_tokens, dtype=torch.bool, device=keep.device)
         seen.scatter_(1, rearrange(keep, "b r k -> b (r k)"), True)
         return repeat(seen, "b (t h w) -> (b t p) 1 h w", t=time, h=rows, w=columns, p=self.tubelet_size)
 

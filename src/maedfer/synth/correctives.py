@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from maedfer.synth.dynamics import smooth
 from maedfer.synth.rig import UNITS, Rig
 
 __all__ = ["CORRECTIVES", "corrective_offsets", "corrective_weights", "coupled"]
@@ -66,7 +67,7 @@ def corrective_weights(weights: Float32[np.ndarray, "T K"]) -> Float32[np.ndarra
     columns = []
     for side in ("Left", "Right"):
         frown, raised = (weights[:, UNITS.index(unit + side)] for unit in ("browDown", "browInnerUp"))
-        columns.append(frown * _smooth(frown / _FROWNED) * np.clip(1 - raised, 0, 1))
+        columns.append(frown * smooth(frown / _FROWNED) * np.clip(1 - raised, 0, 1))
     columns += [weights[:, UNITS.index("noseSneer" + side)] for side in ("Left", "Right")]
     return np.stack(columns, 1).astype(np.float32)
 
@@ -93,8 +94,8 @@ def coupled(weights: Float32[np.ndarray, "T K"]) -> Float32[np.ndarray, "T K"]:
 def _in_brow(rig: Rig, frown: Float32[np.ndarray, "N 3"], sign: float) -> Float32[np.ndarray, "N"]:
     """How much each vertex belongs to the skin of one brow, 0..1."""
     x, y = sign * rig.rest[:, 0], rig.rest[:, 1]
-    band = _smooth(1 - (_LOW - y) / _FADE_LOW) * _smooth(1 - (y - _HIGH) / _FADE_HIGH)
-    across = _smooth((x + 0.1) / 0.1) * _smooth((1.15 - x) / 0.25)
+    band = smooth(1 - (_LOW - y) / _FADE_LOW) * smooth(1 - (y - _HIGH) / _FADE_HIGH)
+    across = smooth((x + 0.1) / 0.1) * smooth((1.15 - x) / 0.25)
     moved = np.clip(np.linalg.norm(frown, axis=1) / _MOVED, 0, 1)
     return np.asarray(band * across * moved, np.float32)
 
@@ -104,9 +105,3 @@ def _course(rig: Rig, shape: _Shape, sign: float) -> Float32[np.ndarray, "N 3"]:
     x = sign * rig.rest[:, 0]
     out, up, forth = (np.interp(x, shape.away, values) for values in shape[1:])
     return np.stack([sign * out, up, forth], 1).astype(np.float32)
-
-
-def _smooth(t: Float32[np.ndarray, "N"]) -> Float32[np.ndarray, "N"]:
-    """0 below 0, 1 above 1, without corners between."""
-    t = np.clip(t, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

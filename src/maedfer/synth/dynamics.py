@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 __all__ = ["PLANS", "Bout", "Pace", "Timing", "Wander", "draw_bout", "smooth"]
 
@@ -101,7 +101,7 @@ class Wander:
         return values
 
 
-def smooth(x: Float64[np.ndarray, "T"]) -> Float64[np.ndarray, "T"]:
-    """0 below 0, 1 above 1, a cubic between; symmetric, so that reversed ramps are ramps."""
+def smooth(x: Float[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+    """0 below 0, 1 above 1, a cubic between; symmetric, so that reversed ramps are ramps. Of the type of ``x``."""
     x = np.clip(x, 0, 1)
-    return np.asarray(x * x * (3 - 2 * x), np.float64)
+    return np.asarray(x * x * (3 - 2 * x), x.dtype)

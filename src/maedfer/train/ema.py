@@ -25,10 +25,10 @@ class AveragedWeights:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self._weights: dict[str, Tensor] = dict(model.named_parameters())
-        self._weights = {name: value for name, value in self._weights.items() if value.requires_grad}
         kept = model.state_dict().keys()
-        self._weights |= {name: value for name, value in model.named_buffers() if name in kept}
+        statistics = {name: value for name, value in model.named_buffers() if name in kept}
+        trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        self._weights: dict[str, Tensor] = {**trained, **statistics}
         self.values = {name: value.detach().clone() for name, value in self._weights.items()}
 
     @torch.no_grad()
