@@ -4,7 +4,6 @@ The folders of ``maedfer synth`` are only read. Every table of a run lists its c
 that all runs make the same number of steps, whatever their share of the labels.
 """
 
-import csv
 import hashlib
 import os
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from claims_variants import LABELS, Kind
 from maedfer.data.crops import CroppedClips, crop_manifest
 from maedfer.data.manifest import Manifest, read_manifest, write_manifest
 from maedfer.errors import ManifestError
+from maedfer.synth.benchmark import manifest_rows
 from maedfer.video.clips import ClipSpec
 
 Rows = list[dict[str, str]]
@@ -78,12 +78,7 @@ def read_clips(folder: Path, split: str, work: Path) -> Clips:
         ManifestError: there is no manifest of the laboratory, or it has no clips of this split.
     """
     remedy = f"make it with: maedfer synth --benchmark synth-v1 --part {split} --out {folder}"
-    try:
-        with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{folder}: expected a manifest.csv, got {error}; {remedy}") from error
-    rows = [row for row in rows if row.get("split") == split]
+    rows = [row for row in manifest_rows(folder, remedy) if row.get("split") == split]
     if not rows or not {"path", "label", "timing"} <= rows[0].keys():
         raise ManifestError(f"{folder}: expected clips of split {split} with a column timing; {remedy}")
     return Clips(split, folder.resolve(), rows, work)

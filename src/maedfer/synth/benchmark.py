@@ -18,7 +18,16 @@ from maedfer.synth.clips import ClipSpec, draw_spec
 from maedfer.synth.corpus import synthesize
 from maedfer.synth.truth import read_units
 
-__all__ = ["BENCHMARKS", "Benchmark", "BenchmarkPart", "LoadedPart", "find_benchmark", "load_part", "synthesize_part"]
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "BenchmarkPart",
+    "LoadedPart",
+    "find_benchmark",
+    "load_part",
+    "manifest_rows",
+    "synthesize_part",
+]
 
 
 @dataclass(frozen=True)
@@ -177,6 +186,19 @@ def synthesize_part(
     )
 
 
+def manifest_rows(folder: Path, remedy: str) -> list[dict[str, str]]:
+    """The rows of a set's manifest with all of the laboratory's columns.
+
+    Raises:
+        ManifestError: there is no manifest that can be read; the error ends with ``remedy``.
+    """
+    try:
+        with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{folder}: expected a manifest.csv, got: {error}; {remedy}") from error
+
+
 def load_part(folder: Path, name: str, part: str) -> LoadedPart:
     """Read a part that :func:`synthesize_part` made, whole or its first clips.
 
@@ -187,11 +209,7 @@ def load_part(folder: Path, name: str, part: str) -> LoadedPart:
     whole = find_benchmark(name)
     chosen = whole.part(part)
     remedy = f"make it with: maedfer synth --benchmark {name} --part {part} --out {folder}"
-    try:
-        with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{folder}: expected a manifest.csv, got: {error}; {remedy}") from error
+    rows = manifest_rows(folder, remedy)
     if not 1 <= len(rows) <= chosen.clips:
         raise ManifestError(f"{folder}: expected 1..{chosen.clips} clips of {name}/{part}, got {len(rows)}; {remedy}")
     specs = whole.specs(chosen, len(rows))
