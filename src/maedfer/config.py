@@ -43,7 +43,8 @@ class TokenConfig:
         num_frames: frames of a clip.
         tubelet_size: frames of a tubelet.
         embed_dim: width D of a token.
-        depth: number of blocks.
+        depth: number of blocks; 0, with ``stem_width``: the stem alone, to which a deeper encoder may add blocks
+            (:func:`maedfer.models.start_from`).
         num_heads: attention heads; divides ``embed_dim``.
         mlp_ratio: hidden width of the MLP over ``embed_dim``.
         drop_path: rate of the last block; it grows linearly from 0 over the depth.
@@ -63,8 +64,10 @@ class TokenConfig:
     stem_width: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "patch_size", "num_frames", "tubelet_size", "embed_dim", "depth", "num_heads"):
+        for name in ("image_size", "patch_size", "num_frames", "tubelet_size", "embed_dim", "num_heads"):
             check_count(name, getattr(self, name))
+        if self.stem_width is None or self.depth != 0:
+            check_count("depth", self.depth)
         check_divides("patch_size", self.patch_size, "image_size", self.image_size)
         check_divides("tubelet_size", self.tubelet_size, "num_frames", self.num_frames)
         check_divides("num_heads", self.num_heads, "embed_dim", self.embed_dim)
@@ -189,6 +192,10 @@ class ClassifierConfig:
         check_choice("pooling", self.pooling, ("representative", "local", "all", "places"))
         if not isinstance(self.encoder, LGIFormerConfig) and self.pooling != "places":
             object.__setattr__(self, "pooling", "local")
+        if not self.encoder.depth and self.pooling not in ("local", "places"):
+            raise ConfigError(
+                f'depth 0 has no block that reads: expected pooling "local" or "places", got "{self.pooling}"'
+            )
         if not (isinstance(self.temperature, int | float) and 0.01 <= self.temperature <= 100):
             raise ConfigError(f"temperature: expected a number in [0.01, 100], got {self.temperature!r:.80}")
 
@@ -225,6 +232,7 @@ class AutoencoderConfig:
     def __post_init__(self) -> None:
         check_kind("encoder", self.encoder, (LGIFormerConfig, ViTConfig))
         check_kind("decoder", self.decoder, (DecoderConfig,))
+        check_count("encoder.depth", self.encoder.depth)
         check_flag("published_decoder_order", self.published_decoder_order)
         if not (isinstance(self.mask_ratio, int | float) and 0 < self.mask_ratio < 1):
             raise ConfigError(f"mask_ratio: expected a share in (0, 1), got {self.mask_ratio!r:.80}")

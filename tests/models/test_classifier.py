@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from maedfer.config import ClassifierConfig, LGIFormerConfig, ViTConfig
+from maedfer.config import AutoencoderConfig, ClassifierConfig, LGIFormerConfig, ViTConfig
 from maedfer.errors import ConfigError
 from maedfer.models import ExpressionClassifier
 from maedfer.models.layers import DropPath, drop_rates
@@ -39,6 +39,25 @@ def test_skipping_unread_work_leaves_the_logits(encoder: LGIFormerConfig) -> Non
     pixels = model.normalizer(model.normalizer.scale(clip()))
     whole = model.head(model.norm(model.encoder(pixels)[:, :, 0].mean(dim=1)))
     torch.testing.assert_close(model.head(model.features_of_normalised(pixels)), whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [LGIFormerConfig, ViTConfig])
+def test_a_stem_alone_classifies_and_trains_whole(kind: type[LGIFormerConfig | ViTConfig]) -> None:
+    regions = {"region_size": (2, 2, 4)} if kind is LGIFormerConfig else {}
+    model = classifier(kind(**{**SIZES, **regions, "depth": 0, "stem_width": 8}), "places").train()
+    model(clip()).square().sum().backward()
+    trained = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert all(gradient is not None and gradient.any() for gradient in trained.values())
+
+
+def test_a_stem_alone_has_nothing_that_represents() -> None:
+    alone = LGIFormerConfig(**{**SIZES, "region_size": (2, 2, 4), "depth": 0, "stem_width": 8})
+    with pytest.raises(ConfigError, match="pooling"):
+        ClassifierConfig(encoder=alone, pooling="representative")
+    with pytest.raises(ConfigError, match="depth"):
+        AutoencoderConfig(encoder=alone)
+    with pytest.raises(ConfigError, match="depth"):
+        LGIFormerConfig(**{**SIZES, "region_size": (2, 2, 4), "depth": 0})
 
 
 @pytest.mark.parametrize("pooling", ["representative", "local", "all", "places"])

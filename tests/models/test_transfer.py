@@ -13,7 +13,7 @@ SMALL = LGIFormerConfig(
 LONG = replace(SMALL, num_frames=16)
 
 
-def clip(config: LGIFormerConfig) -> torch.Tensor:
+def clip(config: LGIFormerConfig | ViTConfig) -> torch.Tensor:
     return torch.randint(0, 256, (1, 3, config.num_frames, config.image_size, config.image_size), dtype=torch.uint8)
 
 
@@ -57,6 +57,40 @@ def test_a_vit_needs_nothing_but_new_positions() -> None:
     new = replace(old, num_frames=8)
     model = ExpressionClassifier(ClassifierConfig(encoder=new))
     start_from(model, inflate(ExpressionClassifier(ClassifierConfig(encoder=old)).state_dict(), old, new))
+
+
+@pytest.mark.parametrize("exchange", ["cross", "self", "none"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_deeper_encoder_begins_with_what_the_shallower_one_said(before: int, exchange: str) -> None:
+    deep = replace(SMALL, depth=3, stem_width=8, exchange_step=exchange)
+    _assert_same_start(replace(deep, depth=before), deep)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_deeper_vit_begins_with_what_the_shallower_one_said(before: int) -> None:
+    deep = ViTConfig(image_size=16, patch_size=4, num_frames=4, embed_dim=24, depth=2, num_heads=2, stem_width=8)
+    _assert_same_start(replace(deep, depth=before), deep)
+
+
+def _assert_same_start(old: LGIFormerConfig | ViTConfig, new: LGIFormerConfig | ViTConfig) -> None:
+    first = ExpressionClassifier(ClassifierConfig(encoder=old, pooling="places")).eval()
+    for parameter in first.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    second = ExpressionClassifier(ClassifierConfig(encoder=new, pooling="places")).eval()
+    start_from(second, inflate(first.state_dict(), old, new))
+    pixels = clip(old)
+    assert first(pixels).abs().max() > 0.01
+    torch.testing.assert_close(second(pixels), first(pixels), atol=1e-6, rtol=0)
+    # And the new blocks can learn: the last maps of their branches have gradients.
+    second.train()(pixels).square().sum().backward()
+    last = second.encoder.blocks[-1].mlp.fc2.weight.grad
+    assert last is not None
+    assert last.abs().max() > 0
+
+
+def test_a_shallower_encoder_takes_no_deeper_weights() -> None:
+    with pytest.raises(ConfigError, match="no fewer blocks"):
+        inflate({}, SMALL, replace(SMALL, depth=1))
 
 
 @pytest.mark.parametrize("other", [replace(SMALL, embed_dim=32), replace(SMALL, exchange_step="self"), ViTConfig()])

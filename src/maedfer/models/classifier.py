@@ -34,7 +34,9 @@ class ExpressionClassifier(nn.Module):
         self.norm = nn.LayerNorm(config.encoder.embed_dim, eps=LAYER_NORM_EPS)
         self.head = nn.Linear(config.head_width, len(config.labels))
         self.initialise()
-        if config.pooling != "all" and isinstance(self.encoder, LGIFormer):
+        if isinstance(self.encoder, LGIFormer) and not config.encoder.depth:
+            self.encoder.representative_tokens.requires_grad_(False)
+        elif config.pooling != "all" and isinstance(self.encoder, LGIFormer):
             read: Literal["representative", "local"] = "local" if config.pooling == "places" else config.pooling
             for parameter in self.encoder.last_block.unread_parameters(read):
                 parameter.requires_grad_(False)

@@ -124,6 +124,13 @@ class LGIBlock(nn.Module):
         kept: Tensor = self.drop_path(branch)
         return tokens + kept
 
+    def begin_as_identity(self) -> None:
+        """Give tokens on as they come until training has changed that: every residual branch ends in zeros."""
+        for part in (self.local_attention, self.global_attention, self.exchange_attention):
+            if part is not None:
+                nn.init.zeros_(part.proj.weight)
+        nn.init.zeros_(self.mlp.fc2.weight)
+
     def unread_parameters(self, result: Literal["representative", "local"]) -> list[nn.Parameter]:
         """The parameters that do not change these tokens; frozen in a last block of which only those are read."""
         parts: tuple[nn.Module | None, ...] = ()

@@ -1,5 +1,7 @@
 """Weights from one model to the next: pre-training to fine-tuning, and small clips to larger ones. State dicts only."""
 
+import re
+
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -7,12 +9,14 @@ from torch import Tensor
 from maedfer.config import AutoencoderConfig, ClassifierConfig, EncoderConfig, LGIFormerConfig, ModelConfig
 from maedfer.errors import ConfigError, WeightsError
 from maedfer.models.classifier import ExpressionClassifier
+from maedfer.models.encoder import LGIBlock
 from maedfer.models.grid import RegionGrid
+from maedfer.models.vit import ViTBlock
 
 __all__ = ["encoder_state", "inflate", "start_from"]
 
 _REPRESENTATIVE = "representative_tokens"
-_SAME = ("embed_dim", "depth", "mlp_ratio", "patch_size", "tubelet_size", "stem_width")
+_SAME = ("embed_dim", "mlp_ratio", "patch_size", "tubelet_size", "stem_width")
 _SAME_LGI = ("local_step", "global_step", "exchange_step", "share_local_exchange")
 
 
@@ -34,6 +38,8 @@ def start_from(classifier: ExpressionClassifier, state: dict[str, Tensor]) -> No
     """Puts the weights of :func:`encoder_state`, or those of another classifier, into a classifier.
 
     Head and last norm may be missing; a head for another number of classes is left out: the classifier's stays fresh.
+    Blocks beyond those that ``state`` has begin as the identity, so that a deeper classifier first says what the
+    shallower one said.
 
     Raises:
         WeightsError: an encoder weight is missing, unknown or of another shape.
@@ -44,7 +50,9 @@ def start_from(classifier: ExpressionClassifier, state: dict[str, Tensor]) -> No
         for name, tensor in state.items()
         if not name.startswith("head.") or own[name].shape == tensor.shape
     }
-    missing = [name for name in own if name.startswith("encoder.") and name not in state]
+    held = {_block(name) for name in state} - {None}
+    fresh = [index for index in range(len(classifier.encoder.blocks)) if index >= len(held)]
+    missing = [name for name in own if name.startswith("encoder.") and name not in state and _block(name) not in fresh]
     unknown = [name for name in state if name not in own]
     shapes = [
         f"{name} {tuple(own[name].shape)} <- {tuple(tensor.shape)}"
@@ -57,28 +65,42 @@ def start_from(classifier: ExpressionClassifier, state: dict[str, Tensor]) -> No
             f"other shapes {shapes[:3]}; build it from the config they were made with, or inflate() them first"
         )
     classifier.load_state_dict(state, strict=False)
+    for index in fresh:
+        block = classifier.encoder.blocks[index]
+        assert isinstance(block, LGIBlock | ViTBlock)
+        block.begin_as_identity()
 
 
 def inflate(
     state: dict[str, Tensor], from_config: ModelConfig | EncoderConfig, to_config: ModelConfig | EncoderConfig
 ) -> dict[str, Tensor]:
-    """The same weights for a model with another number of frames, image size or region shape.
+    """The same weights for a model with another number of frames, image size or region shape, or more blocks.
 
     Positions are computed, so only the table of representative tokens changes: every new region takes the token of the
-    old region at the same relative place (from one region in time to four: repeated).
+    old region at the same relative place (from one region in time to four: repeated). Further blocks are left to
+    :func:`start_from`.
 
     Raises:
         ConfigError: the two models differ in more than that.
     """
     old, new = _encoder(from_config), _encoder(to_config)
     names = _SAME + (_SAME_LGI if isinstance(old, LGIFormerConfig) else ())
-    if type(old) is not type(new) or any(getattr(old, name) != getattr(new, name) for name in names):
-        raise ConfigError(f"inflate: expected encoders that agree in {', '.join(names)}, got {old} and {new}")
+    differ = any(getattr(old, name) != getattr(new, name) for name in names)
+    if type(old) is not type(new) or differ or new.depth < old.depth:
+        raise ConfigError(
+            f"inflate: expected encoders that agree in {', '.join(names)} and no fewer blocks, got {old} and {new}"
+        )
     inflated = dict(state)
     for name, tensor in state.items():
         if name.rpartition(".")[2] == _REPRESENTATIVE:
             inflated[name] = _spread(tensor, RegionGrid.of(old), RegionGrid.of(new))
     return inflated
+
+
+def _block(name: str) -> int | None:
+    """Which block of the encoder a tensor belongs to."""
+    found = re.match(r"encoder\.blocks\.(\d+)\.", name)
+    return int(found[1]) if found else None
 
 
 def _spread(table: Tensor, old: RegionGrid, new: RegionGrid) -> Tensor:

@@ -34,6 +34,11 @@ class ViTBlock(nn.Module):
         mapped: Tensor = self.drop_path(self.mlp(self.mlp_norm(tokens)))
         return tokens + mapped
 
+    def begin_as_identity(self) -> None:
+        """Give tokens on as they come until training has changed that: every residual branch ends in zeros."""
+        nn.init.zeros_(self.attention.proj.weight)
+        nn.init.zeros_(self.mlp.fc2.weight)
+
 
 class ViTEncoder(BlockStack):
     """The encoder of VideoMAE: joint attention over all tokens, which are handed out as one region."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from maedfer.recipes.adaptation import AdaptConfig, ImbalanceConfig
 from maedfer.recipes.data import DataConfig
-from maedfer.recipes.demo import demo_finetune, demo_finetune_short, demo_pretrain
+from maedfer.recipes.demo import demo_finetune, demo_finetune_short, demo_pretrain, demo_stem
 from maedfer.recipes.paper import (
     paper_crema_d,
     paper_dfew,
@@ -33,6 +33,7 @@ __all__ = [
     "demo_finetune",
     "demo_finetune_short",
     "demo_pretrain",
+    "demo_stem",
     "paper_crema_d",
     "paper_dfew",
     "paper_enterface05",
@@ -50,6 +51,7 @@ PRETRAIN_RECIPES: dict[str, Callable[[], PretrainRecipe]] = {
 FINETUNE_RECIPES: dict[str, Callable[[], FinetuneRecipe]] = {
     "demo_finetune": demo_finetune,
     "demo_finetune_short": demo_finetune_short,
+    "demo_stem": demo_stem,
     "paper_crema_d": paper_crema_d,
     "paper_dfew": paper_dfew,
     "paper_enterface05": paper_enterface05,

@@ -1,9 +1,11 @@
 """The runs that make the small default weights, on clips of the synthetic laboratory."""
 
+from dataclasses import replace
+
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig
 from maedfer.recipes.settings import AugmentConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
 
-__all__ = ["demo_finetune", "demo_finetune_short", "demo_pretrain"]
+__all__ = ["demo_finetune", "demo_finetune_short", "demo_pretrain", "demo_stem"]
 
 _AS_FOUND_ON_FACES = AugmentConfig(affine=(8.0, 0.06, 0.12), jitter=0.2, erasing=0.1)
 
@@ -33,18 +35,36 @@ def demo_pretrain() -> PretrainRecipe:
     )
 
 
-def demo_finetune_short() -> FinetuneRecipe:
-    """Training of the small default model on 4-frame clips, from scratch or from ``demo_pretrain`` with ``--init``.
+def demo_stem() -> FinetuneRecipe:
+    """First stage of the small default model: its stem alone, without blocks, on two frames of a clip.
 
-    Small batches, for it is the number of steps that counts; a peak rate of 6e-4, for at 1.5e-3 nothing was learnt; the
+    Small batches, for it is the number of steps that counts; a peak rate of 1.5e-3, at which blocks learn nothing; the
     head by places and the units as a second target, because a mean of tokens has to learn where on the face to look
     (docs/training.md).
+    """
+    return FinetuneRecipe(
+        model=replace(_demo_classifier(), encoder=replace(_demo_encoder(), depth=0, region_size=(1, 3, 6))),
+        augment=AugmentConfig(affine=(6.0, 0.04, 0.08), jitter=0.1),
+        optim=OptimConfig(
+            epochs=20, warmup_epochs=0.2, batch_size=24, base_lr=1.6e-2, final_lr=2e-4, clip_grad=2.0, ema=0.998
+        ),
+        frames=2,
+        label_smoothing=0.05,
+        unit_weight=2.0,
+    )
+
+
+def demo_finetune_short() -> FinetuneRecipe:
+    """Second stage of the small default model, on 4-frame clips; start from ``demo_stem`` with ``--init``.
+
+    A peak rate of 6e-4, for at 1.5e-3 blocks learn nothing (docs/training.md). From scratch, or from ``demo_pretrain``,
+    it takes more epochs.
     """
     return FinetuneRecipe(
         model=_demo_classifier(),
         augment=_AS_FOUND_ON_FACES,
         optim=OptimConfig(
-            epochs=9, warmup_epochs=0.2, batch_size=16, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0, ema=0.998
+            epochs=4, warmup_epochs=0.2, batch_size=16, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0, ema=0.998
         ),
         frames=4,
         label_smoothing=0.05,
