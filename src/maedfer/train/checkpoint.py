@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -183,8 +184,13 @@ def _write_folder(final: Path, write: Callable[[Path], None]) -> None:
         write(fresh)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(fresh, final)
-    except OSError as error:
-        raise OutputError(f"{final}: the checkpoint cannot be written ({error}); free some space") from error
+    except (OSError, SafetensorError) as error:  # the latter on a full disk
+        raise OutputError(
+            f"{final}: the checkpoint cannot be written ({error}); free some space, then the same command goes on from "
+            "the one before"
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _position(checkpoint: Path, fresh: Position) -> tuple[Position, dict[str, Any] | None]:
