@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,19 @@ TINY = LGIFormerConfig(image_size=32, embed_dim=16, depth=2, num_heads=2, region
 VIT = ViTConfig(image_size=32, embed_dim=16, depth=1, num_heads=2)
 
 
-def classifier(encoder: LGIFormerConfig | ViTConfig = TINY, temperature: float = 1.5) -> ExpressionClassifier:
-    model = ExpressionClassifier(ClassifierConfig(encoder=encoder, labels=LABELS, temperature=temperature))
+STEM = replace(TINY, stem_width=8)
+STEM_VIT = replace(VIT, stem_width=8)
+
+
+def classifier(
+    encoder: LGIFormerConfig | ViTConfig = TINY, temperature: float = 1.5, pooling: str = "representative"
+) -> ExpressionClassifier:
+    model = ExpressionClassifier(
+        ClassifierConfig(encoder=encoder, labels=LABELS, temperature=temperature, pooling=pooling)
+    )
     torch.nn.init.normal_(model.head.weight)
+    with torch.no_grad():
+        model.train()(clips())  # batch norms, where there are any, have something of their own to keep
     return model.eval()
 
 
@@ -41,10 +53,13 @@ def loaded(folder: Path, **settings: Any) -> Any:
     return transformers.AutoModelForVideoClassification.from_pretrained(str(folder), **settings)
 
 
-@pytest.mark.parametrize("encoder", [TINY, VIT])
+@pytest.mark.parametrize(
+    ("encoder", "pooling"),
+    [(TINY, "representative"), (VIT, "local"), (TINY, "all"), (TINY, "local"), (STEM, "places"), (STEM_VIT, "places")],
+)
 @pytest.mark.parametrize("half", [False, True])
-def test_the_same_logits(encoder: LGIFormerConfig | ViTConfig, half: bool, tmp_path: Path) -> None:
-    folder = save_model(classifier(encoder), tmp_path, half=half)
+def test_the_same_logits(encoder: LGIFormerConfig | ViTConfig, pooling: str, half: bool, tmp_path: Path) -> None:
+    folder = save_model(classifier(encoder, pooling=pooling), tmp_path, half=half)
     ours, theirs, batch = load_model(folder), loaded(folder), clips()
     with torch.no_grad():
         expected = ours(batch)
@@ -53,8 +68,19 @@ def test_the_same_logits(encoder: LGIFormerConfig | ViTConfig, half: bool, tmp_p
     assert torch.allclose(floats, expected, rtol=0, atol=1e-5)
     assert theirs.config.id2label == dict(enumerate(LABELS))
     frozen = {name for name, parameter in theirs.named_parameters() if not parameter.requires_grad}
-    fresh = ExpressionClassifier(ClassifierConfig(encoder=encoder, labels=LABELS))
+    fresh = ExpressionClassifier(ClassifierConfig(encoder=encoder, labels=LABELS, pooling=pooling))
     assert frozen == {name for name, parameter in fresh.named_parameters() if not parameter.requires_grad}
+
+
+def test_the_default_weights_say_the_same() -> None:
+    folder = Path(str(files("maedfer") / "assets" / "default"))
+    ours, theirs = load_model(folder), loaded(folder)
+    encoder = ours.config.encoder
+    side = encoder.image_size
+    batch = torch.randint(0, 256, (2, 3, encoder.num_frames, side, side), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = ours(batch)
+        assert torch.allclose(theirs(batch.transpose(1, 2)).logits, expected, rtol=0, atol=1e-5)
 
 
 def test_the_folder_of_either_is_read_by_the_other(tmp_path: Path) -> None:

@@ -101,7 +101,13 @@ class MaedferForVideoClassification(PreTrainedModel):  # type: ignore[no-untyped
     main_input_name = "pixel_values"
     _no_split_modules = ["LGIBlock", "ViTBlock"]  # noqa: RUF012 - the library's type
     _keep_in_fp32_modules_strict = {"encoder", "norm", "head"}  # noqa: RUF012
+    # The way from pixels to logits, which these parts share with ours.
     pool = ExpressionClassifier.pool
+    places = ExpressionClassifier.places
+    side_by_side = staticmethod(ExpressionClassifier.side_by_side)
+    logits_of_places = ExpressionClassifier.logits_of_places
+    features_of_normalised = ExpressionClassifier.features_of_normalised
+    logits_of_normalised = ExpressionClassifier.logits_of_normalised
 
     def __init__(self, config: MaedferConfig) -> None:
         super().__init__(config)
@@ -135,7 +141,7 @@ class MaedferForVideoClassification(PreTrainedModel):  # type: ignore[no-untyped
         """
         clips = rearrange(pixel_values, "b t c h w -> b c t h w")
         pixels = self.normalizer(self.normalizer.scale(clips))
-        logits: Tensor = self.head(self.norm(self.pool(pixels)))  # type: ignore[misc]
+        logits: Tensor = self.logits_of_normalised(pixels)  # type: ignore[misc]
         loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
         if return_dict is False:
             return (logits,) if loss is None else (loss, logits)
