@@ -49,7 +49,7 @@ class Clips:
         Raises:
             ManifestError: there are none, or a class has none.
         """
-        column = "label" if kind == "expression" else "timing"
+        column = "label" if kind.endswith("expression") else "timing"
         rows = [row | {"label": row[column], "label_set": ""} for row in self.rows if row[column]]
         if missing := set(LABELS[kind]) - {row["label"] for row in rows}:
             raise ManifestError(

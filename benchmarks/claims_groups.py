@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from claims_variants import Kind
+from claims_variants import LABELS, Kind
 
 MARGIN = 0.02  # of UAR: what counts as "comparable"
 
@@ -27,13 +27,13 @@ class Claim:
     of: Literal["uar", "difference"] = "difference"
     low: float = -math.inf
     high: float = math.inf
-    kinds: tuple[Kind, ...] = ("expression", "timing")
+    kinds: tuple[Kind, ...] = tuple(LABELS)
 
 
 LOWER = Claim("lower", high=0.0)
 COMPARABLE = Claim(f"not higher by {100 * MARGIN:g} points", high=MARGIN)
-BLIND = Claim("45 to 55 %", "uar", 0.45, 0.55, ("timing",))
-SEES_TIME = Claim("above 85 %", "uar", 0.85, kinds=("timing",))
+BLIND = Claim("45 to 55 %", "uar", 0.45, 0.55, ("probe-timing", "timing"))
+SEES_TIME = Claim("above 85 %", "uar", 0.85, kinds=("probe-timing", "timing"))
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,12 @@ GROUPS = (
         "Shape of the regions",
         "The paper's choice: two steps in time, half of the rows, all columns.",
         (
-            Line("regions-1x4x8", "1 x 4 x 8", LOWER),
-            Line("regions-2x4x4", "2 x 4 x 4", LOWER),
-            Line("regions-2x8x8", "2 x 8 x 8", LOWER),
-            Line("regions-4x4x8", "4 x 4 x 8", LOWER),
+            Line("regions-1x3x6", "1 x 3 x 6", LOWER),
+            Line("regions-2x3x3", "2 x 3 x 3", LOWER),
+            Line("regions-2x6x6", "2 x 6 x 6", LOWER),
+            Line("regions-4x3x6", "4 x 3 x 6", LOWER),
         ),
-        Line("base", "2 x 4 x 8 of 4 x 8 x 8 tokens"),
+        Line("base", "2 x 3 x 6 of 4 x 6 x 6 tokens"),
     ),
     Group(
         "f",

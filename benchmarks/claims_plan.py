@@ -89,15 +89,21 @@ def chosen_groups(only: str) -> tuple[Group, ...]:
 
 
 def plan(groups: Iterable[Group], seeds: Sequence[int]) -> list[Job]:
-    """All jobs in order, each once: group by group, seed by seed; a pre-training before whatever starts from it."""
+    """All jobs in order, each once: first pre-trainings and probes, group by group and seed by seed; then fine-tunings.
+
+    A probe takes seconds, and its score hangs less on the seed: what a short budget can say is said first.
+    """
+    groups = list(groups)
     jobs: dict[Job, None] = {}
-    for group in groups:
-        for seed in seeds:
-            for name in group.variants:
-                begin = VARIANTS[name].pretraining
-                if begin is not None:
-                    jobs[Job("pretrain", begin, seed)] = None
-                jobs.update(dict.fromkeys(Job(kind, name, seed) for kind in LABELS))
+    for probes in (True, False):
+        kinds = [kind for kind in LABELS if kind.startswith("probe") == probes]
+        for group in groups:
+            for seed in seeds:
+                for name in group.variants:
+                    begin = VARIANTS[name].pretraining
+                    if begin is not None:
+                        jobs[Job("pretrain", begin, seed)] = None
+                    jobs.update(dict.fromkeys(Job(kind, name, seed) for kind in kinds))
     return list(jobs)
 
 
@@ -129,11 +135,13 @@ class Clock:
         return self._operations(job, self._multiply_adds(job)) / self._speed(job)
 
     def _operations(self, job: Job, multiply_adds: float) -> float:
+        if job.kind.startswith("probe"):
+            return 2 * multiply_adds * (len(self.study.train.rows) + len(self.study.test.rows))
         steps = self.study.pretrain_steps if job.kind == "pretrain" else self.study.finetune_steps
         return 2 * 3 * multiply_adds * BATCH * steps  # the backward pass is twice the forward one
 
     def _speed(self, job: Job) -> float:
-        alike = [row for row in self.results.rows if (row["kind"] == "pretrain") == (job.kind == "pretrain")]
+        alike = [row for row in self.results.rows if _way(row["kind"]) == _way(job.kind)]
         speeds = [self._operations(job, row["multiply_adds"]) / row["seconds"] for row in alike if row["seconds"] > 0]
         return statistics.median(speeds) if speeds else ASSUMED_SPEED
 
@@ -143,6 +151,11 @@ class Clock:
                 return float(row["multiply_adds"])
         config = PRETRAININGS[job.name] if job.kind == "pretrain" else VARIANTS[job.name].classifier(job.kind)
         return multiply_adds(config)
+
+
+def _way(kind: str) -> str:
+    """Pre-training, probe or fine-tuning: each has its own speed."""
+    return kind if kind == "pretrain" else "probe" if kind.startswith("probe") else "finetune"
 
 
 def work_through(

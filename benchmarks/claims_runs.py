@@ -1,4 +1,4 @@
-"""One run of the study of the paper's claims: pre-training, or fine-tuning with a score on the test part."""
+"""One run of the study of the paper's claims: pre-training, or a probe or fine-tuning with a score on the test part."""
 
 import dataclasses
 import hashlib
@@ -6,6 +6,7 @@ import json
 import shutil
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,19 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from claims_data import Clips, label_share, visits
+from claims_probe import meet, ridge, tokens_of
 from claims_variants import BASE, LABELS, PRETRAININGS, VARIANTS, Kind
 from maedfer.config import AutoencoderConfig, ClassifierConfig
 from maedfer.data.dataset import CachedDataset
 from maedfer.evaluate.metrics import score
-from maedfer.models import ExpressionClassifier, MaskedAutoencoder, TokenMask
+from maedfer.models import (
+    ExpressionClassifier,
+    MaskedAutoencoder,
+    TokenMask,
+    encoder_state,
+    inflate,
+    start_from,
+)
 from maedfer.recipes import AugmentConfig, ComputeConfig, DataConfig, FinetuneRecipe, OptimConfig, PretrainRecipe
 from maedfer.train.batch import collate
 from maedfer.train.finetune import finetune
@@ -40,12 +49,12 @@ class Job:
     """Something to be done once.
 
     Attributes:
-        kind: ``"pretrain"``, or which labels a variant is fine-tuned on.
+        kind: ``"pretrain"``, or how and on which labels a variant is judged.
         name: of the pre-training or the variant.
         seed: of weights, order, masks, augmentation and of the labels that are left.
     """
 
-    kind: Literal["pretrain", "expression", "timing"]
+    kind: Literal["pretrain"] | Kind
     name: str
     seed: int
 
@@ -109,7 +118,10 @@ class Study:
             TrainingError, ManifestError, DecodeError: see :func:`~maedfer.train.finetune.finetune`.
         """
         began = time.perf_counter()
-        found = self._pretrain(job) if job.kind == "pretrain" else self._finetune(job, job.kind)
+        if job.kind == "pretrain":
+            found = self._pretrain(job)
+        else:
+            found = (self._probe if job.kind.startswith("probe") else self._finetune)(job, job.kind)
         about = {"seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads()}
         row = dataclasses.asdict(job) | found | about
         folder = self.folder(job)
@@ -133,6 +145,29 @@ class Study:
             "step_seconds": seconds,
             "multiply_adds": multiply_adds(config),
         }
+
+    def _probe(self, job: Job, kind: Kind) -> dict[str, Any]:
+        variant = VARIANTS[job.name]
+        config, chosen = variant.classifier(kind), label_share(self.train.labelled(kind), variant.share, job.seed)
+        torch.manual_seed(job.seed)
+        model = ExpressionClassifier(config)
+        parts = [
+            (clips.crops(config.encoder.image_size, table), table.targets(LABELS[kind]))
+            for clips, table in (
+                (self.train, self.train.table(f"{kind}-{variant.share}-{job.seed}", chosen)),
+                (self.test, self.test.table(kind, self.test.labelled(kind))),
+            )
+        ]
+        if variant.pretraining is None:
+            meet(model, parts[0][0])
+        else:
+            before = load_model(self.folder(Job("pretrain", variant.pretraining, job.seed)) / "weights")
+            start_from(model, inflate(encoder_state(before.state_dict()), before.config, config))
+        (inputs, known), (unseen, truth) = ((tokens_of(model, crops), targets) for crops, targets in parts)
+        guesses = ridge(inputs, torch.tensor(known), unseen, len(LABELS[kind]))
+        scores = score(truth, guesses.tolist(), LABELS[kind])
+        found = {"labels": len(chosen), "multiply_adds": multiply_adds(config)}
+        return found | {"uar": round(scores.uar, 5), "war": round(scores.war, 5), "recall": _rounded(scores.recall)}
 
     def _finetune(self, job: Job, kind: Kind) -> dict[str, Any]:
         variant = VARIANTS[job.name]
@@ -176,7 +211,7 @@ class Study:
             "uar": round(scores.uar, 5),
             "war": round(scores.war, 5),
             "loss": round(float(F.cross_entropy(logits, torch.tensor(targets))), 5),
-            "recall": [None if rate is None else round(rate, 4) for rate in scores.recall],
+            "recall": _rounded(scores.recall),
         }
 
 
@@ -191,7 +226,7 @@ _PRETRAIN = PretrainRecipe(
 )
 _FINETUNE = FinetuneRecipe(
     augment=_AUGMENT,
-    optim=OptimConfig(epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=2.4e-2, final_lr=2e-4, clip_grad=2.0),
+    optim=OptimConfig(epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0),
     compute=_EXACT,
     label_smoothing=0.05,
     validation_share=0.0,
@@ -214,6 +249,10 @@ def multiply_adds(config: AutoencoderConfig | ClassifierConfig) -> int:
             shell = autoencoder.to("meta").eval()
             shell.decode(shell.encode(clips, mask), mask)
     return int(counter.get_total_flops()) // (2 * BATCH)
+
+
+def _rounded(recall: Sequence[float | None]) -> list[float | None]:
+    return [None if rate is None else round(rate, 4) for rate in recall]
 
 
 def _steps(folder: Path) -> tuple[list[float], float]:

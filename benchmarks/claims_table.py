@@ -76,10 +76,10 @@ def measured(results: Results, kind: Literal["pretrain"] | Kind, name: str, fiel
     return {seed: float(row[field]) for seed, row in rows.items() if row is not None}
 
 
-def cells(results: Results, group: Group, line: Line) -> list[str]:
-    """A line of a group's table: its words, then UAR, difference and verdict for each kind of labels."""
+def cells(results: Results, group: Group, line: Line, kinds: Sequence[Kind]) -> list[str]:
+    """A line of a group's table: its words, then UAR, difference and verdict for each of ``kinds``."""
     shown = [line.words]
-    for kind in LABELS:
+    for kind in kinds:
         own = measured(results, kind, line.variant, "uar")
         other = group.compared(line)
         apart = None if other is None else difference(own, measured(results, kind, other, "uar"))
@@ -91,29 +91,51 @@ def cells(results: Results, group: Group, line: Line) -> list[str]:
     return shown
 
 
+#: How the tokens are read, and the kinds of runs that say so: each group has a table of each.
+WAYS: dict[str, tuple[Kind, Kind]] = {
+    "Ridge regression on the tokens as they are": ("probe-expression", "probe-timing"),
+    "Fine-tuned": ("expression", "timing"),
+}
+
 #: Heads of a group's table.
 HEADS = ("", "expression, UAR %", "difference", "claim", "time, UAR %", "difference", "claim")
-COST_HEADS = ("", "fine-tuning, M multiply-adds", "seconds a step", "pre-training, M multiply-adds", "seconds a step")
+COST_HEADS = ("", "classifier, M multiply-adds", "seconds a step", "pre-training, M multiply-adds", "seconds a step")
 
 
 def costs(results: Results) -> list[list[str]]:
-    """Multiply-adds of a clip, forward, and seconds of a training step of 16 clips, of each fine-tuned model."""
+    """Multiply-adds of a clip, forward, and seconds of a training step of 16 clips, of each model."""
     lines = []
     for name in (*PRETRAININGS, "sixteen-frames"):
-        line = [name]
-        for kind, job in (("expression", name), ("pretrain", VARIANTS[name].pretraining)):
-            found = [measured(results, kind, str(job), field) for field in ("multiply_adds", "step_seconds")]
-            adds, seconds = (mean_of(list(values.values())) for values in found)
-            line.append("" if adds is None else f"{adds.value / 1e6:.1f}")
-            line.append("" if seconds is None else seconds.shown(digits=3))
-        if line[1]:
-            lines.append(line)
+        begin = str(VARIANTS[name].pretraining)
+        adds = [_mean(results, kind, name, "multiply_adds") for kind in LABELS]
+        found = (
+            next(filter(None, adds), None),
+            _mean(results, "expression", name, "step_seconds"),
+            _mean(results, "pretrain", begin, "multiply_adds"),
+            _mean(results, "pretrain", begin, "step_seconds"),
+        )
+        if found[0] is not None:
+            lines.append([name, *(_cost(mean, adds=number % 2 == 0) for number, mean in enumerate(found))])
     return lines
+
+
+def _cost(found: Mean | None, *, adds: bool) -> str:
+    if found is None:
+        return ""
+    return f"{found.value / 1e6:.1f}" if adds else found.shown(digits=3)
+
+
+def _mean(results: Results, kind: Literal["pretrain"] | Kind, name: str, field: str) -> Mean | None:
+    return mean_of(list(measured(results, kind, name, field).values()))
 
 
 def rich_tables(results: Results, groups: Sequence[Group]) -> list[Table]:
     """For a terminal."""
-    made = [_rich(f"({group.letter}) {group.title}", HEADS, lines) for group, lines in _filled(results, groups)]
+    made = [
+        _rich(f"({group.letter}) {group.title}: {way}", HEADS, lines)
+        for group in groups
+        for way, lines in _filled(results, group)
+    ]
     return [*made, _rich("Costs", COST_HEADS, costs(results))]
 
 
@@ -122,8 +144,10 @@ def markdown(results: Results, groups: Sequence[Group]) -> str:
     if not results.rows:
         return "No run is recorded yet."
     parts = [_circumstances(results)]
-    for group, lines in _filled(results, groups):
-        parts.append(f"### ({group.letter}) {group.title}\n\n{group.says}\n\n{_markdown(HEADS, lines)}")
+    for group in groups:
+        tables = [f"{way}:\n\n{_markdown(HEADS, lines)}" for way, lines in _filled(results, group)]
+        if tables:
+            parts.append("\n\n".join([f"### ({group.letter}) {group.title}", group.says, *tables]))
     parts.append(
         "### Costs\n\nForward, one clip; seconds: median of a training step of 16 clips, mean over seeds.\n\n"
         + _markdown(COST_HEADS, costs(results))
@@ -131,13 +155,13 @@ def markdown(results: Results, groups: Sequence[Group]) -> str:
     return "\n\n".join(parts)
 
 
-def _filled(results: Results, groups: Sequence[Group]) -> list[tuple[Group, list[list[str]]]]:
-    """Groups with a run besides their reference, which they share, with their cells."""
+def _filled(results: Results, group: Group) -> list[tuple[str, list[list[str]]]]:
+    """The ways of which a group has a run besides its reference, which groups share, with their cells."""
     found = []
-    for group in groups:
-        below = [cells(results, group, line) for line in group.lines]
+    for way, kinds in WAYS.items():
+        below = [cells(results, group, line, kinds) for line in group.lines]
         if any(any(line[1:]) for line in below):
-            found.append((group, [cells(results, group, group.reference), *below]))
+            found.append((way, [cells(results, group, group.reference, kinds), *below]))
     return found
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 import claims
 import claims_data
 import claims_groups
 import claims_plan
+import claims_probe
 import claims_runs
 import claims_table
 from claims_groups import COMPARABLE, GROUPS, LOWER, SEES_TIME
@@ -52,7 +54,7 @@ def test_every_variant_starts_from_its_pre_training_and_every_mask_can_be_drawn(
         assert abs(hidden - before.mask_ratio) < 0.1, name
     pairs = set()
     for name, variant in VARIANTS.items():
-        assert [len(variant.classifier(kind).labels) for kind in LABELS] == [7, 2], name
+        assert [len(variant.classifier(kind).labels) for kind in LABELS] == [7, 2, 7, 2], name
         if variant.pretraining is not None:
             pairs.add((PRETRAININGS[variant.pretraining].encoder, variant.classifier("timing")))
     for encoder, config in pairs:
@@ -128,15 +130,21 @@ def test_a_claim_holds_where_its_range_has_the_whole_interval(claim, mean, half,
 
 def test_a_plan_has_every_job_once_and_a_pre_training_before_its_variants() -> None:
     jobs = plan(GROUPS, (0, 1))
-    assert len(set(jobs)) == len(jobs) == 2 * (len(PRETRAININGS) + 2 * len(VARIANTS))
+    assert len(set(jobs)) == len(jobs) == 2 * (len(PRETRAININGS) + 4 * len(VARIANTS))
+    probes = [job.kind.startswith("probe") or job.kind == "pretrain" for job in jobs]
+    assert probes == sorted(probes, reverse=True), "what takes seconds comes first"
     for position, job in enumerate(jobs):
         if job.kind != "pretrain" and (begin := VARIANTS[job.name].pretraining) is not None:
             assert jobs.index(Job("pretrain", begin, job.seed)) < position
     assert plan(chosen_groups(" g,"), (0,)) == [
         Job("pretrain", "base", 0),
+        Job("probe-expression", "base", 0),
+        Job("probe-timing", "base", 0),
+        Job("pretrain", "published-order", 0),
+        Job("probe-expression", "published-order", 0),
+        Job("probe-timing", "published-order", 0),
         Job("expression", "base", 0),
         Job("timing", "base", 0),
-        Job("pretrain", "published-order", 0),
         Job("expression", "published-order", 0),
         Job("timing", "published-order", 0),
     ]
@@ -151,8 +159,10 @@ def test_what_is_left_is_what_has_no_run_and_what_that_needs(tmp_path: Path) -> 
     assert left(jobs, results, lambda job: False) == jobs
     for kind in LABELS:
         results.add(row(kind, "base", 0))
-    assert left(jobs, results, lambda job: False) == jobs[3:]
-    assert left(jobs, results, lambda job: job.name == "published-order") == jobs[4:]
+    of_base = [job for job in jobs if job.name == "base"]
+    assert left(jobs, results, lambda job: False) == [job for job in jobs if job not in of_base]
+    needed = left(jobs, results, lambda job: job.name == "published-order")
+    assert needed == [job for job in jobs if job not in of_base and job.kind != "pretrain"]
 
 
 def test_finished_runs_are_kept_at_once_and_only_of_one_study(tmp_path: Path) -> None:
@@ -227,16 +237,17 @@ def test_tables_pair_seeds_and_leave_out_stale_runs(tmp_path: Path) -> None:
         results.add(row("expression", "scratch", seed, 0.3 + 0.1 * seed))
         results.add(row("timing", "base", seed, 0.9))
     group = chosen_groups("a")[0]
-    found = claims_table.cells(results, group, group.lines[0])
+    kinds = claims_table.WAYS["Fine-tuned"]
+    found = claims_table.cells(results, group, group.lines[0], kinds)
     assert found == ["from scratch, all labels", "40.0 ± 24.8", "-20.0 ± 0.0", "lower: holds", "", "", ""]
-    assert claims_table.cells(results, group, group.reference)[4] == "90.0 ± 0.0"
+    assert claims_table.cells(results, group, group.reference, kinds)[4] == "90.0 ± 0.0"
     text = claims_table.markdown(results, GROUPS)
     assert "### (a)" in text
     assert "### (b)" not in text, "a reference alone is no comparison"
     assert "9 runs" in text
     assert len(claims_table.rich_tables(results, GROUPS)) == 2
     results.rows[1]["config"]["share"] = 0.2
-    assert claims_table.cells(results, group, group.lines[0])[1] == "45.0 ± 63.5"
+    assert claims_table.cells(results, group, group.lines[0], kinds)[1] == "45.0 ± 63.5"
 
 
 def test_tables_go_between_the_marks_again_and_again(tmp_path: Path) -> None:
@@ -255,6 +266,40 @@ def test_the_page_has_the_marks_and_the_numbers_of_the_results() -> None:
     assert page.count(claims_table.BEGIN) == page.count(claims_table.END) == 1
     results = Results(claims.RESULTS / "claims.json")
     assert claims_table.markdown(results, GROUPS) in page, "python benchmarks/claims.py --markdown"
+
+
+def test_the_probe_reads_what_is_linear_and_nothing_from_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.arange(90) % 3
+    directions = torch.randn(3, 200, generator=generator)
+    noise = torch.randn(180, 200, generator=generator)
+    seen, unseen = directions[targets] + noise[:90], directions[targets] + noise[90:]
+    assert (claims_probe.ridge(seen, targets, unseen, 3) == targets).float().mean() > 0.95
+    assert (claims_probe.ridge(noise[:90], targets, noise[90:], 3) == targets).float().mean() < 0.5
+
+
+def test_leaving_out_in_closed_form_is_leaving_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The penalty that is chosen is the one that a loop over the clips would choose."""
+    generator = torch.Generator().manual_seed(1)
+    targets = torch.arange(24) % 2
+    inputs = torch.randn(24, 40, generator=generator) + 0.4 * targets[:, None]
+    inputs = (inputs - inputs.mean(0)) / (inputs.std(0) + 1e-6)
+    kernel = (inputs @ inputs.T).double()
+    wanted = torch.nn.functional.one_hot(targets, 2).double() - 0.5
+    right = {}
+    for penalty in claims_probe.PENALTIES:
+        least = penalty * torch.linalg.eigvalsh(kernel).mean() * torch.eye(24, dtype=torch.float64)
+        hits = 0
+        for out in range(24):
+            kept = [row for row in range(24) if row != out]
+            dual = torch.linalg.solve((kernel + least)[kept][:, kept], wanted[kept])
+            hits += int((kernel[out, kept] @ dual).argmax() == targets[out])
+        right[penalty] = hits
+    best = max(right, key=lambda penalty: (right[penalty], penalty))
+    unseen = torch.randn(30, 40, generator=generator)
+    chosen = claims_probe.ridge(inputs, targets, unseen, 2)
+    monkeypatch.setattr(claims_probe, "PENALTIES", (best,))
+    assert torch.equal(claims_probe.ridge(inputs, targets, unseen, 2), chosen)
 
 
 @pytest.fixture
@@ -289,12 +334,15 @@ def test_a_study_is_run_resumed_and_shown(lab: tuple[Path, Path], tmp_path: Path
     )
     before = sorted(path.name for path in lab[0].iterdir())
     claims.main(settings)
-    assert "8 runs made, 0 left" in capsys.readouterr().out
+    assert "14 runs made, 0 left" in capsys.readouterr().out
     assert before == sorted(path.name for path in lab[0].iterdir()), "the clips' folder is only read"
     first = (tmp_path / "claims.json").read_text()
     claims.main(settings)
     assert "0 runs made, 0 left" in capsys.readouterr().out
     assert (tmp_path / "claims.json").read_text() == first
     rows = json.loads(first)["runs"]
-    assert [(found["kind"], found["name"]) for found in rows][:2] == [("pretrain", "base"), ("expression", "base")]
+    assert [(found["kind"], found["name"]) for found in rows][:2] == [
+        ("pretrain", "base"),
+        ("probe-expression", "base"),
+    ]
     assert all(0 <= found["uar"] <= 1 for found in rows if found["kind"] != "pretrain")

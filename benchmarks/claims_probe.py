@@ -1,0 +1,64 @@
+"""What a linear reader finds in the tokens of an encoder that is not trained for it."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from maedfer.data.crops import CroppedClips
+from maedfer.data.dataset import CachedDataset
+from maedfer.models import ExpressionClassifier
+from maedfer.train.batch import collate
+
+#: Penalties of the ridge regression, times the mean eigenvalue of the clips' products.
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
+
+_BATCH = 32
+
+
+@torch.no_grad()
+def meet(model: ExpressionClassifier, crops: CroppedClips) -> None:
+    """Let the batch norms of an encoder without training see clips: else its tokens would not even have a scale."""
+    model.train()
+    for pixels in _batches(model, crops):
+        model.places(pixels)
+
+
+@torch.no_grad()
+def tokens_of(model: ExpressionClassifier, crops: CroppedClips) -> Float[Tensor, "N F"]:
+    """All local tokens of each clip, side by side; middle frames."""
+    model.eval()
+    return torch.cat([model.places(pixels).flatten(1) for pixels in _batches(model, crops)])
+
+
+def ridge(
+    inputs: Float[Tensor, "N F"], targets: Int64[Tensor, " N"], unseen: Float[Tensor, "M F"], classes: int
+) -> Int64[Tensor, " M"]:
+    """The classes of ``unseen`` by ridge regression on one-hot targets, each class weighing the same.
+
+    The penalty is the one of :data:`PENALTIES` that reads best what it leaves out, one training clip after the other
+    (in closed form); of equals the largest.
+    """
+    mean, deviation = inputs.mean(0), inputs.std(0) + 1e-6
+    inputs, unseen = (inputs - mean) / deviation, (unseen - mean) / deviation
+    values, vectors = torch.linalg.eigh((inputs @ inputs.T).double())
+    wanted = torch.nn.functional.one_hot(targets, classes).double()
+    wanted = wanted - wanted.mean(0)
+    share = torch.bincount(targets, minlength=classes).double().reciprocal()[targets]
+    best, chosen = -1.0, torch.empty(0)
+    for penalty in sorted(PENALTIES, reverse=True):
+        shrunk = vectors / (values + penalty * values.mean())
+        dual = shrunk @ (vectors.T @ wanted)
+        without = wanted - dual / (shrunk * vectors).sum(1, keepdim=True)
+        right = float(((without.argmax(1) == targets) * share).sum())
+        if right > best + 1e-9:
+            best, chosen = right, dual
+    return ((unseen @ inputs.T).double() @ chosen).argmax(1)
+
+
+def _batches(model: ExpressionClassifier, crops: CroppedClips) -> Iterator[Float[Tensor, "B 3 T H W"]]:
+    clips = CachedDataset(crops, list(range(len(crops))), None, model.config.encoder.num_frames, train=False)
+    loader = DataLoader(clips, batch_size=_BATCH, collate_fn=collate)
+    return (model.normalizer(model.normalizer.scale(batch.clips)) for batch in loader)
