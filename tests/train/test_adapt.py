@@ -1,6 +1,7 @@
 """Linear probe, frozen blocks and LoRA: what trains changes, what is frozen does not by a bit, and all ends plain."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,6 +80,17 @@ def test_frozen_blocks_stay_bit_equal_and_still(train):
     after = model.encoder.blocks[0](tokens)
     assert not after.requires_grad
     assert torch.equal(after, model.eval().encoder.blocks[0](tokens))
+
+
+def test_a_frozen_embedding_is_still_and_everything_behind_it_trains():
+    model = adapt(classifier(replace(LGI, stem_width=8)), AdaptConfig(freeze_embedding=True))
+    before = state(model)
+    moved = changed(before, trained(model))
+    assert not any(name.startswith("encoder.embed") for name in moved), "its running means stay too"
+    assert {name for name, value in model.named_parameters() if value.requires_grad} <= moved
+    assert {"encoder.representative_tokens", "head.weight"} <= moved
+    pixels = torch.rand(2, 3, 4, 32, 32)
+    assert torch.equal(model.train().encoder.embed(pixels), model.eval().encoder.embed(pixels))
 
 
 def test_without_frozen_blocks_everything_that_is_read_trains():
@@ -186,6 +198,8 @@ def test_dropout_acts_in_training_alone():
 def test_contradictions_and_a_missing_peft_are_named(monkeypatch):
     with pytest.raises(ConfigError, match="linear probe"):
         AdaptConfig(train="head", freeze_blocks=1)
+    with pytest.raises(ConfigError, match="linear probe"):
+        AdaptConfig(train="head", freeze_embedding=True)
     with pytest.raises(ConfigError, match="2 blocks"):
         FinetuneRecipe(model=ClassifierConfig(encoder=LGI), adapt=AdaptConfig(train="lora", freeze_blocks=2))
     monkeypatch.setitem(sys.modules, "peft", None)

@@ -48,17 +48,20 @@ class AdaptConfig:
             encoder's attention and MLP, last norm and head; Hu et al. 2022; merged into the weights at the end).
         freeze_blocks: the embedding, the representative tokens and this many first blocks are left as they are (with
             ``"all"`` and ``"lora"``); 0: nothing is.
+        freeze_embedding: the embedding alone is left as it is, a stem's batch norms with it: in small batches of long
+            clips those would go by a handful of people (with ``"all"`` and ``"lora"``).
         lora_rank: rank of the additions.
         lora_alpha: they are scaled by ``lora_alpha / lora_rank``.
         lora_dropout: dropout before them; alone among all draws it is not shared out over processes, so with it two
             of them learn something else than one.
 
     Raises:
-        ConfigError: a number is out of its range, or ``freeze_blocks`` is set for a linear probe.
+        ConfigError: a number is out of its range, or something is frozen twice.
     """
 
     train: Literal["all", "head", "lora"] = "all"
     freeze_blocks: int = 0
+    freeze_embedding: bool = False
     lora_rank: int = 8
     lora_alpha: float = 16.0
     lora_dropout: float = 0.0
@@ -68,5 +71,5 @@ class AdaptConfig:
             raise ConfigError(
                 "freeze_blocks: expected 0 or more; lora_rank: 1 or more; lora_dropout: 0 up to 1; lora_alpha: above 0"
             )
-        if self.train == "head" and self.freeze_blocks:
-            raise ConfigError("freeze_blocks: a linear probe (train head) freezes all blocks; leave it at 0")
+        if self.train == "head" and (self.freeze_blocks or self.freeze_embedding):
+            raise ConfigError("freeze_blocks, freeze_embedding: a linear probe (train head) freezes all; leave them")

@@ -61,8 +61,9 @@ def adapt(model: ExpressionClassifier, config: AdaptConfig) -> ExpressionClassif
     if config.train == "head":
         _still(encoder)
         return model
-    if config.freeze_blocks:
+    if config.freeze_blocks or config.freeze_embedding:
         _still(encoder.embed)
+    if config.freeze_blocks:
         if isinstance(tokens := getattr(encoder, "representative_tokens", None), nn.Parameter):
             tokens.requires_grad_(False)
         for block in encoder.blocks[: config.freeze_blocks]:

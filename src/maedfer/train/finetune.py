@@ -107,10 +107,11 @@ def _units(recipe: FinetuneRecipe) -> UnitTargets | None:
 
 
 def _model(recipe: FinetuneRecipe, units: UnitTargets | None) -> ExpressionClassifier:
-    if recipe.init is None and (recipe.adapt.train != "all" or recipe.adapt.freeze_blocks):
+    frozen = recipe.adapt.freeze_blocks or recipe.adapt.freeze_embedding
+    if recipe.init is None and (recipe.adapt.train != "all" or frozen):
         raise ConfigError(
-            f"adapt.train {recipe.adapt.train} with {recipe.adapt.freeze_blocks} frozen blocks: expected weights "
-            "that are worth leaving as they are, got none; give --init"
+            f"adapt.train {recipe.adapt.train} with {recipe.adapt.freeze_blocks} frozen blocks, freeze_embedding "
+            f"{recipe.adapt.freeze_embedding}: expected weights worth leaving as they are, got none; give --init"
         )
     encoder = replace(recipe.model.encoder, num_frames=recipe.frames or recipe.model.encoder.num_frames)
     torch.manual_seed(recipe.seed)
