@@ -125,8 +125,8 @@ def _planned(jobs: Sequence[Job], todo: Sequence[Job], clock: Clock) -> Table:
 
 def _said(row: dict[str, Any]) -> str:
     score = f"UAR {100 * row['uar']:.1f} %" if "uar" in row else f"loss {row['loss']:.4f}"
-    pace = f"{row['seconds']:.0f} s ({row['step_seconds']} a step)"
-    return f"{row['kind']} {row['name']} seed {row['seed']}: {score}, {pace}"
+    step = f" ({row['step_seconds']} a step)" if "step_seconds" in row else ""
+    return f"{row['kind']} {row['name']} seed {row['seed']}: {score}, {row['seconds']:.0f} s{step}"
 
 
 if __name__ == "__main__":

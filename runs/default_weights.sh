@@ -13,8 +13,8 @@ maedfer synth --benchmark synth-v1 --part test --clips 280 --out "$lab/test"
 maedfer synth --benchmark synth-v1 --part shift --clips 210 --rig "$rig" --out "$lab/shift"
 python scripts/join_sets.py "$lab/manifest.csv" "$lab/ict-5" "$lab/ict-6" "$lab/anny" "$lab/val"
 
-maedfer finetune demo_finetune_short --data.manifest "$lab/manifest.csv" --out "$lab/finetune-4"
-maedfer finetune demo_finetune --data.manifest "$lab/manifest.csv" --init "$lab/finetune-4/weights" --out "$lab/finetune-16"
+maedfer finetune demo_stem --data.manifest "$lab/manifest.csv" --out "$lab/stem"
+maedfer finetune demo_finetune --data.manifest "$lab/manifest.csv" --init "$lab/stem/weights" --out "$lab/finetune-16"
 weights="$lab/finetune-16/weights"
 
 # One number makes stated confidence agree with accuracy; fitted on the validation people.
