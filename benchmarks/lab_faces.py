@@ -2,8 +2,8 @@
 
 python benchmarks/lab_faces.py --yunet FILE.onnx LAB/test [LAB/shift ...] [--record lab_faces]
 
-Every frame shows one face. It counts as found where some detection's middle lies in the middle half of the picture along both
-axes, with each detector's own least score (CenterFace 0.3, as in use; YuNet 0.6). Folders are those of ``maedfer synth``.
+Every frame shows one face. It counts as found where the middle of some detection lies in the middle half of the picture
+along both axes; each detector has its usual least score (CenterFace 0.3, YuNet 0.6). Folders: of ``maedfer synth``.
 """
 
 import argparse
