@@ -12,6 +12,7 @@ import maedfer.synth.render as render_room
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError, RenderError
 from maedfer.synth import ClipSpec, Renderer, draw_spec, render_clip
+from maedfer.synth.benchmark import find_benchmark
 from maedfer.synth.cameras import CLEAN
 from maedfer.synth.clips import head_of
 from maedfer.synth.dynamics import PLANS, Bout
@@ -176,3 +177,16 @@ def test_without_a_driver_the_error_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "moderngl", None)
     with pytest.raises(RenderError, match=r"pip install \"maedfer\[synth\]\""):
         render_room.Renderer(tiny_renderer.rig, 64, 64)
+
+
+def test_clips_of_the_benchmark_keep_their_names() -> None:
+    """A new field of a spec must not make the clips of everybody stale."""
+    benchmark = find_benchmark("synth-v1")
+    assert benchmark.specs(benchmark.part("shift"), 1)[0].digest == "1e1f1b33"
+
+
+def test_features_are_another_clip_and_have_a_range() -> None:
+    plain = spec(3)
+    assert replace(plain, features=0.25).digest not in (plain.digest, replace(plain, features=0.2).digest)
+    with pytest.raises(ConfigError, match="features"):
+        replace(plain, features=0.6)

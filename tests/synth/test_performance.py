@@ -10,6 +10,7 @@ import pytest
 
 from maedfer.errors import ConfigError, ManifestError
 from maedfer.synth import ClipSpec, draw_spec, read_units, unit_track, write_units
+from maedfer.synth.performance import features_at_rest
 from maedfer.synth.rig import UNITS
 
 
@@ -32,6 +33,25 @@ def accuracy(features: np.ndarray, labels: np.ndarray) -> float:
     flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-6)
     model = linear.LogisticRegression(C=0.01, max_iter=1000)
     return float(selection.cross_val_score(model, flat, labels, cv=5).mean())
+
+
+def test_features_are_of_the_person_and_of_no_track() -> None:
+    plain = [spec(index) for index in range(700)]
+    drawn = [replace(one, features=0.25) for one in plain]
+    assert not features_at_rest(plain[0]).any()
+    assert all(
+        np.array_equal(unit_track(one), unit_track(other)) for one, other in zip(plain[:20], drawn, strict=False)
+    )
+    by_person: dict[str, list[np.ndarray]] = {}
+    for one in drawn:
+        by_person.setdefault(one.person, []).append(features_at_rest(one))
+    assert all(np.array_equal(shape, shapes[0]) for shapes in by_person.values() for shape in shapes)
+    people = np.stack([shapes[0] for shapes in by_person.values()])
+    brow = people[:, UNITS.index("browDownLeft")]
+    assert brow.std() == pytest.approx(0.25, rel=0.2)
+    assert abs(brow.mean()) < 0.06, "low brows are as frequent as high ones"
+    assert np.corrcoef(brow, people[:, UNITS.index("browDownRight")])[0, 1] > 0.8
+    assert not people[:, UNITS.index("jawOpen")].any()
 
 
 def test_without_the_order_of_frames_onset_and_offset_are_the_same() -> None:

@@ -22,6 +22,7 @@ class ClipOptions:
         fps: frames per second.
         seconds: length of a clip.
         test_share: share of the people kept for testing; 5 % more are for validation.
+        features: how much people's features at rest differ, 0..0.5 (0.25: as in half of the default weights' training).
     """
 
     seed: int = 0
@@ -29,6 +30,7 @@ class ClipOptions:
     fps: float = 25.0
     seconds: float = 2.56
     test_share: float = 0.1
+    features: float = 0.0
 
 
 def synth(
@@ -72,6 +74,7 @@ def synth(
             fps=options.fps,
             seconds=options.seconds,
             test_share=options.test_share,
+            features=options.features,
             workers=workers,
             progress=bar,
         )

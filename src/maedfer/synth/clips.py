@@ -44,6 +44,9 @@ class ClipSpec:
         size: side of the square picture in pixels.
         fps: frames per second.
         frames: number of frames.
+        features: how far the person's features at rest lie from the rig's, in weights of units (a deviation): low
+            brows, thin lips, a short nose that are there in every clip and express nothing. 0: the rig's people as
+            they are.
     """
 
     seed: int
@@ -60,6 +63,7 @@ class ClipSpec:
     size: int
     fps: float
     frames: int
+    features: float = 0.0
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size > 2048 or self.frames < 1 or not 0 < self.fps <= 240:
@@ -67,6 +71,8 @@ class ClipSpec:
                 f"a clip of {self.frames} frames of {self.size} px at {self.fps} fps cannot be rendered; "
                 "expected at least 1 frame, 32..2048 px, and up to 240 fps"
             )
+        if not 0 <= self.features <= 0.5:
+            raise ConfigError(f"features: expected a deviation of 0..0.5 in weights of units, got {self.features}")
 
     @property
     def person(self) -> str:
@@ -86,11 +92,20 @@ class ClipSpec:
     @property
     def digest(self) -> str:
         """Eight letters that change when anything about the clip does."""
-        return hashlib.sha256(repr((_PICTURE, astuple(self))).encode()).hexdigest()[:8]
+        facts = astuple(self) if self.features else astuple(self)[:-1]  # as before there were features
+        return hashlib.sha256(repr((_PICTURE, facts)).encode()).hexdigest()[:8]
 
 
 def draw_spec(
-    index: int, seed: int, *, size: int, fps: float, seconds: float, test_share: float, split: str | None = None
+    index: int,
+    seed: int,
+    *,
+    size: int,
+    fps: float,
+    seconds: float,
+    test_share: float,
+    split: str | None = None,
+    features: float = 0.0,
 ) -> ClipSpec:
     """The clip with this number in the set with this seed; nothing else decides.
 
@@ -105,6 +120,7 @@ def draw_spec(
         seconds: length of the clip.
         test_share: share of the people kept for testing; 5 % more are for validation.
         split: split of all people; ``None`` lets ``test_share`` decide.
+        features: see :class:`ClipSpec`.
 
     Raises:
         ConfigError: such a clip cannot be rendered, or no such split.
@@ -134,6 +150,7 @@ def draw_spec(
         size=size,
         fps=fps,
         frames=max(1, round(seconds * fps)),
+        features=features,
     )
 
 

@@ -57,6 +57,7 @@ def synthesize(
     seconds: float = 2.56,
     test_share: float = 0.1,
     split: str | None = None,
+    features: float = 0.0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -77,6 +78,7 @@ def synthesize(
         seconds: length of a clip.
         test_share: share of the people kept for testing, 0..1; 5 % more are for validation.
         split: split of all people (``"train"``, ``"val"`` or ``"test"``); ``None`` lets ``test_share`` decide.
+        features: how far people's features at rest lie from the rig's, in weights of units (a deviation).
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
@@ -84,7 +86,16 @@ def synthesize(
         ConfigError, RenderError, OutputError: an impossible setting; no rig, library or driver; nowhere to write.
     """
     _check(clips, seed, size, test_share, workers)
-    draw = partial(draw_spec, seed=seed, size=size, fps=fps, seconds=seconds, test_share=test_share, split=split)
+    draw = partial(
+        draw_spec,
+        seed=seed,
+        size=size,
+        fps=fps,
+        seconds=seconds,
+        test_share=test_share,
+        split=split,
+        features=features,
+    )
     specs = [draw(i) for i in range(clips)]
     rows = _rows(specs, load_rig(rig))
     require_writable(out / "clips")

@@ -8,7 +8,7 @@ from maedfer.synth.cameras import Camera, Recorder, draw_camera
 from maedfer.synth.clips import ClipSpec, generator, head_of
 from maedfer.synth.head import Head, build_head
 from maedfer.synth.occluders import draw_occluder
-from maedfer.synth.performance import performance
+from maedfer.synth.performance import features_at_rest, performance
 from maedfer.synth.render import Placement, Renderer, rotation
 from maedfer.synth.scene import backdrop, draw_lighting
 from maedfer.synth.stage import face_box, shaded
@@ -49,7 +49,7 @@ def render_clip(spec: ClipSpec, renderer: Renderer, *, masks: bool = False) -> U
     background = backdrop(rng, spec.size, spec.size)
     recorder = Recorder(clip_camera(spec), spec.size, spec.size, rng)
     head = shaded(head, places[len(places) // 2], lighting)
-    posed, folds = head.pose(weights), head.folds(weights)
+    posed, folds = head.pose(weights + features_at_rest(spec)), head.folds(weights)
     renderer.load([head])
     images = [renderer.draw([(head, posed[t], folds[t], places[t], lighting)], background) for t in range(spec.frames)]
     boxes = np.stack([face_box(head, at, spec.size, spec.size) for at in places])

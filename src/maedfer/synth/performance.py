@@ -10,11 +10,20 @@ from maedfer.synth.life import Life
 from maedfer.synth.prototypes import prototype
 from maedfer.synth.rig import UNITS
 
-__all__ = ["performance", "unit_track"]
+__all__ = ["features_at_rest", "performance", "unit_track"]
 
 # What a resting face may wear for life, whatever it shows: some look a little stern, some a little amused.
 _RESTING = ("browDown", "browInnerUp", "browOuterUp", "eyeSquint", "mouthFrown", "mouthPress", "mouthSmile")
 _RESTING_MOST = 0.12
+# What tells faces apart that all look at nothing; lips and lids less, for they would part or close.
+_FEATURES = {
+    **dict.fromkeys(("browDown", "browInnerUp", "browOuterUp", "cheekPuff", "cheekSquint", "eyeSquint"), 1.0),
+    **dict.fromkeys(("jawForward", "mouthDimple", "mouthFrown", "mouthPress", "mouthPucker", "mouthSmile"), 1.0),
+    **dict.fromkeys(("eyeWide", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "noseSneer"), 0.8),
+    **dict.fromkeys(("eyeBlink", "mouthLowerDown", "mouthShrugUpper", "mouthStretch", "mouthUpperUp"), 0.4),
+}
+_FEATURES_MOST = 2.0  # deviations
+_ASIDE = 0.2  # share of a feature in which both sides differ
 _REGIONS = (("brow",), ("eye",), ("cheek", "nose", "mouth", "jaw"))
 # Parts of the face do not start together; symmetric around 0, so that time has no direction in it.
 _APART_S = 0.09
@@ -33,6 +42,21 @@ def performance(spec: ClipSpec, times: Float64[np.ndarray, "T"]) -> tuple[Float3
 def unit_track(spec: ClipSpec) -> Float32[np.ndarray, "T K"]:
     """The truth of a clip: weights of :data:`~maedfer.synth.rig.UNITS` at each of its frames, 0..1.6."""
     return performance(spec, (np.arange(spec.frames) + 0.5) / spec.fps)[0]
+
+
+def features_at_rest(spec: ClipSpec) -> Float32[np.ndarray, "K"]:
+    """What is added to the unit weights of every frame of this person, of both signs: a shape, not a movement.
+
+    It is no part of :func:`unit_track`: whoever learns that from pictures learns to see past it.
+    """
+    rng = generator(spec.seed, "face", spec.subject)
+    shape = np.zeros(len(UNITS), np.float32)
+    for name, share in _FEATURES.items():
+        columns = unit_columns(name)
+        both = np.clip(rng.normal(), -_FEATURES_MOST, _FEATURES_MOST)
+        aside = np.clip(rng.normal(size=len(columns)), -_FEATURES_MOST, _FEATURES_MOST) * _ASIDE
+        shape[columns] = spec.features * share * (both + aside)
+    return shape
 
 
 def _course(spec: ClipSpec, times: Float64[np.ndarray, "T"], rng: np.random.Generator) -> Float64[np.ndarray, "T K"]:
