@@ -22,7 +22,8 @@ from maedfer.reading import Progress, Source, open_source
 from maedfer.report.embeddings import Embeddings
 from maedfer.report.portraits import Album
 from maedfer.report.prediction import Prediction
-from maedfer.report.windows import FaceBox, Settings, WindowPrediction
+from maedfer.report.usual import require_resting
+from maedfer.report.windows import Baseline, FaceBox, Settings, WindowPrediction
 from maedfer.video.clips import DECODED_SIDE
 from maedfer.video.detect import CenterFace, FaceDetector
 from maedfer.video.faces import FaceClips
@@ -59,6 +60,7 @@ class Predictor:
         smoothing_s: standard deviation in seconds of the smoothing of answers over time; 0 = none. Raw probabilities
             are always kept.
         min_confidence: below it the answer is "unsure", 0..1.
+        baseline: ``"person"``: each face is read against its own usual look in the video, for talks and interviews.
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
@@ -81,8 +83,11 @@ class Predictor:
         min_score: float = 0.5,
         smoothing_s: float = 0.0,
         min_confidence: float = 0.5,
+        baseline: Baseline = "none",
     ) -> None:
         self.judge = Judge(model, device, batch_size, runtime)
+        if baseline == "person":
+            require_resting(self.labels)
         self._detector: FaceDetector = (
             CenterFace(min_face=min_face, max_side=DECODED_SIDE) if detector is None else detector
         )
@@ -97,6 +102,7 @@ class Predictor:
             min_score=min_score,
             smoothing_s=smoothing_s,
             min_confidence=min_confidence,
+            baseline=baseline,
         )
         self._clips = self.face_clips()
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from maedfer.predict import Predictor
 
-__all__ = ["AnswerOptions", "Device", "FaceOptions", "ModelOptions", "ReadingOptions", "Runtime"]
+__all__ = ["AnswerOptions", "Baseline", "Device", "FaceOptions", "ModelOptions", "ReadingOptions", "Runtime"]
 
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "onnx"]
+Baseline = Literal["none", "person"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,13 @@ class FaceOptions(ModelOptions):
     runtime: Runtime = "auto"
 
     def predictor(
-        self, hop_s: float, *, batch_size: int = 8, smoothing_s: float = 0.0, min_confidence: float = 0.5
+        self,
+        hop_s: float,
+        *,
+        batch_size: int = 8,
+        smoothing_s: float = 0.0,
+        min_confidence: float = 0.5,
+        baseline: Baseline = "none",
     ) -> "Predictor":
         """A predictor of these settings; loads torch."""
         from maedfer.predict import Predictor
@@ -63,6 +70,7 @@ class FaceOptions(ModelOptions):
             min_score=self.min_score,
             smoothing_s=smoothing_s,
             min_confidence=min_confidence,
+            baseline=baseline,
         )
 
 
@@ -96,13 +104,20 @@ class AnswerOptions(ReadingOptions):
     Attributes:
         smoothing: standard deviation in seconds of the smoothing of answers over time; 0: none. Raw values are kept.
         min_confidence: below it the answer is "unsure", 0 to 1.
+        baseline: "person" reads each face that is judged for 15 seconds or more against its own usual look in this
+            video: for talks and interviews, where a face mostly rests. "none": as the model says.
     """
 
     smoothing: float = 0.0
     min_confidence: float = 0.5
+    baseline: Baseline = "none"
 
     def make(self) -> "Predictor":
         """A predictor of these settings; loads torch."""
         return self.predictor(
-            self.hop, batch_size=self.batch_size, smoothing_s=self.smoothing, min_confidence=self.min_confidence
+            self.hop,
+            batch_size=self.batch_size,
+            smoothing_s=self.smoothing,
+            min_confidence=self.min_confidence,
+            baseline=self.baseline,
         )

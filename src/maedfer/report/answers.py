@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from maedfer.report.windows import UNSURE, WindowPrediction
+from maedfer.report.usual import against_usual
+from maedfer.report.windows import UNSURE, Baseline, WindowPrediction
 
 __all__ = ["Answer", "Segment", "answers_of", "own_times", "segments_of"]
 
@@ -32,9 +33,9 @@ class Answer:
         track: identity of the face in this video.
         start_s: seconds, the window's start.
         end_s: seconds, the window's end.
-        label: the most probable class after smoothing, or ``"unsure"``.
-        confidence: the probability of the most probable class after smoothing, 0..1, also where the label is unsure.
-        probabilities: of every class after smoothing; they sum to 1.
+        label: the most probable class after baseline and smoothing, or ``"unsure"``.
+        confidence: the probability of the most probable class after both, 0..1, also where the label is unsure.
+        probabilities: of every class after both; they sum to 1.
     """
 
     track: int
@@ -65,7 +66,11 @@ class Segment:
 
 
 def answers_of(
-    windows: Sequence[WindowPrediction], labels: Sequence[str], smoothing_s: float, min_confidence: float
+    windows: Sequence[WindowPrediction],
+    labels: Sequence[str],
+    smoothing_s: float,
+    min_confidence: float,
+    baseline: Baseline = "none",
 ) -> tuple[Answer, ...]:
     """One answer a window, by start.
 
@@ -79,7 +84,13 @@ def answers_of(
         labels: class names in index order.
         smoothing_s: standard deviation of the Gaussian, seconds; 0 = none.
         min_confidence: below it the label is "unsure".
+        baseline: ``"person"``: against the face's usual look, before smoothing.
+
+    Raises:
+        ConfigError: that is asked for, and no class is a resting face.
     """
+    if baseline == "person":
+        windows = against_usual(windows, labels)
     answers: list[Answer] = []
     for run in _runs(sorted(windows, key=lambda window: window.start_s)):
         for window, (label, confidence, probabilities) in zip(run, _read(run, labels, smoothing_s), strict=True):

@@ -64,7 +64,7 @@ def write_page(prediction: Prediction, path: Path) -> Path:
             script_hash=_hash(script),
             data=_embedded(data),
             every=data["every"],
-            smoothing=prediction.settings.smoothing_s,
+            reworked=data["reworked"],
             threshold=share(prediction.settings.min_confidence),
             classes=classes(prediction.labels),
             faces=[described(face, prediction) for face in shown],

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from maedfer.report.answers import Answer, Segment, answers_of, segments_of
+from maedfer.report.answers import Answer, Segment, segments_of
 from maedfer.report.colours import colour_of, ink_on
 from maedfer.report.page_words import made_visible
 from maedfer.report.prediction import Prediction
 from maedfer.report.summary import TrackSummary, summarise
-from maedfer.report.windows import UNSURE, Portrait, WindowPrediction
+from maedfer.report.windows import UNSURE, Portrait, Settings, WindowPrediction
 
 __all__ = ["FaceStory", "JsonValue", "nearest_portrait", "page_data", "stories", "thinned"]
 
@@ -60,10 +60,10 @@ def stories(prediction: Prediction) -> tuple[FaceStory, ...]:
             unseen[blind.track].append((blind.start_s, blind.end_s))
     for portrait in prediction.portraits:
         portraits[portrait.track].append(portrait)
-    settings, found = prediction.settings, list[FaceStory]()
+    found = list[FaceStory]()
     for track, own in windows.items():
         own.sort(key=lambda window: window.start_s)
-        answers = answers_of(own, prediction.labels, settings.smoothing_s, settings.min_confidence)
+        answers = prediction.answers(track)
         segments = segments_of(answers)
         judged = [(own[first].start_s, own[last].end_s) for first, last in _runs(own)]
         found.append(
@@ -90,15 +90,15 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
 
     Lists hold plain numbers, never one object a window. Of a face: ``times`` is (step from the previous start, length,
     how often) repeated; ``runs`` is (first window, start, end) of each stretch without a gap; ``raw`` and ``smooth``
-    are the probabilities window after window (``smooth`` is ``None`` without smoothing); ``spans`` is (start, end,
-    class, confidence), where class -1 is "unsure"; ``gaps`` is (start, end). ``labels`` are made visible.
+    are the probabilities window after window (``smooth`` is ``None`` where nothing is reworked); ``spans`` is (start,
+    end, class, confidence), where class -1 is "unsure"; ``gaps`` is (start, end). ``labels`` are made visible.
 
     Args:
         prediction: its labels and settings are used.
         faces: the faces with a timeline, in the order of the page.
     """
     labels, settings = prediction.labels, prediction.settings
-    smoothed = settings.smoothing_s > 0
+    smoothed = settings.reworked
     values = sum(len(face.windows) for face in faces) * len(labels) * (2 if smoothed else 1)
     every = max(1, math.ceil(values / _MOST_VALUES))
     pictures = thinned([face.portraits for face in faces])
@@ -107,6 +107,7 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
         "duration": _ms(prediction.duration_s),
         "hop": _ms(settings.hop_s),
         "threshold": _thousandths(settings.min_confidence),
+        "reworked": _reworked(settings),
         "every": every,
         "labels": [made_visible(label) for label in labels],
         "colours": [*colours],
@@ -115,6 +116,12 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
             _face(face, labels, every, own, smoothed=smoothed) for face, own in zip(faces, pictures, strict=True)
         ],
     }
+
+
+def _reworked(settings: Settings) -> str:
+    """What was done to the model's own values; empty: nothing."""
+    words = ("relative" if settings.baseline == "person" else "", "smoothed" if settings.smoothing_s else "")
+    return ", ".join(filter(None, words))
 
 
 def thinned(portraits: Sequence[Sequence[Portrait]]) -> list[list[Portrait]]:

@@ -4,6 +4,7 @@ import math
 import unicodedata
 
 from maedfer.report.prediction import Prediction
+from maedfer.report.usual import LEAST_S
 from maedfer.report.windows import UNSURE
 
 __all__ = [
@@ -123,6 +124,15 @@ def notes(prediction: Prediction) -> tuple[tuple[str, str], ...]:
             f"known to about {settings.hop_s / 2:.2g} s at best.",
         ),
     ]
+    if settings.baseline == "person":
+        found.append(
+            (
+                "Each face against itself",
+                f"A face that was judged for {LEAST_S:g} s or more is compared with its own usual look in this video "
+                "(the median), which is called neutral: a person whose brows are always low is not called angry for "
+                "it. Of somebody who smiles all the time it says “neutral”. “Raw” shows the model's own values.",
+            )
+        )
     if settings.smoothing_s > 0:
         found.append(
             (
@@ -180,6 +190,7 @@ def how_it_was_made(prediction: Prediction) -> tuple[tuple[str, str], ...]:
             "Face detector",
             f"{settings.detector}; faces from {searched}{settings.min_face_px:g} pixels, score {settings.min_score:g}",
         ),
+        ("Baseline", {"none": "none", "person": "each face's usual look"}[settings.baseline]),
         ("Smoothing", smoothing),
         ("Answer from", f"{share(settings.min_confidence)} probability; below: unsure"),
         ("Ran on", {"cpu": "a CPU", "cuda": "a CUDA GPU"}.get(settings.device, settings.device)),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from maedfer.report.answers import Answer, Segment, answers_of, segments_of
 from maedfer.report.summary import TrackSummary, summarise
-from maedfer.report.windows import FaceBox, ModelIdentity, Portrait, Settings, WindowPrediction
+from maedfer.report.usual import require_resting
+from maedfer.report.windows import Baseline, FaceBox, ModelIdentity, Portrait, Settings, WindowPrediction
 from maedfer.video.types import VideoInfo, Window
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ __all__ = ["Prediction"]
 class Prediction:
     """All that was found in one video. Its size grows with faces and seconds, never with pixels.
 
-    ``windows`` is what the model said. :meth:`answers`, :meth:`segments` and :meth:`summary` read it with the smoothing
-    and the threshold of ``settings``; :meth:`reread` reads it with others, without running the model again.
+    ``windows`` is what the model said. :meth:`answers`, :meth:`segments` and :meth:`summary` read it with the baseline,
+    smoothing and threshold of ``settings``; :meth:`reread` reads it with others, without running the model again.
 
     Attributes:
         video: the source's facts.
@@ -59,8 +60,11 @@ class Prediction:
     @cached_property
     def _answered(self) -> dict[int, tuple[Answer, ...]]:
         """Of all faces; tables, page and summary ask for them several times each."""
-        smoothing, least = self.settings.smoothing_s, self.settings.min_confidence
-        return {track: answers_of(own, self.labels, smoothing, least) for track, own in self._by_track.items()}
+        now = self.settings
+        return {
+            track: answers_of(own, self.labels, now.smoothing_s, now.min_confidence, now.baseline)
+            for track, own in self._by_track.items()
+        }
 
     def tracks(self) -> tuple[int, ...]:
         """The faces that were judged at least once, in order."""
@@ -90,16 +94,26 @@ class Prediction:
         """
         return summarise(track, self.answers(track), self.segments(track))
 
-    def reread(self, *, smoothing_s: float | None = None, min_confidence: float | None = None) -> "Prediction":
-        """The same windows under another smoothing or threshold (``None`` keeps the present one).
+    def reread(
+        self,
+        *,
+        smoothing_s: float | None = None,
+        min_confidence: float | None = None,
+        baseline: Baseline | None = None,
+    ) -> "Prediction":
+        """The same windows under another smoothing, threshold or baseline (``None`` keeps the present one).
 
         Raises:
-            ConfigError: a value is out of range.
+            ConfigError: a value is out of range, or a baseline asks for a resting face among the labels.
         """
         now = self.settings
         smoothing = now.smoothing_s if smoothing_s is None else smoothing_s
         confidence = now.min_confidence if min_confidence is None else min_confidence
-        return replace(self, settings=replace(now, smoothing_s=smoothing, min_confidence=confidence))
+        against = now.baseline if baseline is None else baseline
+        if against == "person":
+            require_resting(self.labels)
+        settings = replace(now, smoothing_s=smoothing, min_confidence=confidence, baseline=against)
+        return replace(self, settings=settings)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """The rows of ``predictions.csv`` as a table, with missing values where a window could not be judged.

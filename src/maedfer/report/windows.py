@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from maedfer.errors import ConfigError
 from maedfer.video.types import TrackedFace
 
-__all__ = ["UNSEEN", "UNSURE", "FaceBox", "ModelIdentity", "Portrait", "Settings", "WindowPrediction"]
+__all__ = ["UNSEEN", "UNSURE", "Baseline", "FaceBox", "ModelIdentity", "Portrait", "Settings", "WindowPrediction"]
+
+#: What probabilities are read against: nothing, or each face's own usual look.
+Baseline = Literal["none", "person"]
 
 #: Stands in the place of a label where a window could not be judged, for want of a face.
 UNSEEN = "unseen"
@@ -120,6 +124,8 @@ class Settings:
         min_face_px: narrower faces were ignored, in pixels of the decoded picture.
         min_score: the detector's score with which a face could begin, 0..1.
         smoothing_s: standard deviation in seconds of the Gaussian that smooths probabilities over time; 0 = none.
+        baseline: ``"none"``: as the model says; ``"person"``: each face against its own usual look in this video
+            (:mod:`maedfer.report.usual`), before smoothing.
         min_confidence: below it the answer is "unsure", 0..1. At 0.5 of a calibrated model, an answer is given where it
             is more likely right than wrong.
     """
@@ -134,6 +140,12 @@ class Settings:
     min_score: float = 0.5
     smoothing_s: float = 0.0
     min_confidence: float = 0.5
+    baseline: Baseline = "none"
+
+    @property
+    def reworked(self) -> bool:
+        """Whether answers go by other probabilities than the model's own."""
+        return self.smoothing_s > 0 or self.baseline != "none"
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing_s <= 3600:

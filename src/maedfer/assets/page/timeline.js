@@ -169,7 +169,7 @@ class Timeline {
   }
 
   drawAxes(svg) {
-    shape("text", { x: PLOT.left, y: PLOT.top + PLOT.height + PLOT.gap - 6, class: "bar-name" }, svg, this.series.smooth === this.series.raw ? "answer" : "answer (smoothed)");
+    shape("text", { x: PLOT.left, y: PLOT.top + PLOT.height + PLOT.gap - 6, class: "bar-name" }, svg, DATA.reworked ? `answer (${DATA.reworked})` : "answer");
     for (const part of [0, 0.5, 1]) {
       shape("line", { x1: PLOT.left, x2: this.w - PLOT.right, y1: this.y(part), y2: this.y(part), class: "grid" }, svg);
       shape("text", { x: PLOT.left - 6, y: this.y(part) + 4, "text-anchor": "end" }, svg, part === 1 ? "100\u00a0%" : String(100 * part));
