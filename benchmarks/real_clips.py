@@ -1,6 +1,6 @@
 """What a model says of a few real faces, and whether that agrees with what is seen in them.
 
-python benchmarks/real_clips.py FOLDER_OR_FILES... [--model WEIGHTS] [--record real_clips]
+python benchmarks/real_clips.py FOLDER_OR_FILES... [--model WEIGHTS] [--baseline person] [--record real_clips]
 
 The clips and photographs are named, with the packages that bring them and with what is seen when, in
 ``judge_moments.py``; what is not among them is only described. These lines are checked:
@@ -68,7 +68,7 @@ class Told:
         return cls(
             np.array([window.start_s for window in windows]),
             np.array([window.end_s for window in windows]),
-            np.array([window.probabilities for window in windows]),
+            np.array([answer.probabilities for answer in prediction.answers(track)]),
             [answer.label for answer in prediction.answers(track)],
             prediction.labels,
         )
@@ -220,11 +220,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, help="clips, pictures, and folders of them")
     parser.add_argument("--model", help="a folder or file of weights; left out: those inside the package")
+    parser.add_argument("--baseline", choices=("none", "person"), default="none", help="as in maedfer predict")
     parser.add_argument("--record", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     files = {f.name: f for p in arguments.paths for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()}
-    predictor, clips = Predictor(arguments.model, hop_s=_HOP_S), {}
+    predictor, clips = Predictor(arguments.model, hop_s=_HOP_S, baseline=arguments.baseline), {}
     for name, path in files.items():
         if path.suffix.lower() in _VIDEOS and (path in arguments.paths or any(m.clip == name for m in MOMENTS)):
             told = Told.of(predictor.predict(path))
