@@ -219,7 +219,7 @@ class Study:
 _PRETRAIN = PretrainRecipe(
     augment=_AUGMENT,
     optim=OptimConfig(
-        epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=1.6e-2, final_lr=1e-4, betas=(0.9, 0.95), clip_grad=1.0
+        epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=9.6e-3, final_lr=1e-4, betas=(0.9, 0.95), clip_grad=1.0
     ),
     compute=_EXACT,
     checkpoint_minutes=2.0,

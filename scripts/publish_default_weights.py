@@ -2,7 +2,8 @@
 
 python scripts/publish_default_weights.py --weights CALIBRATED --uncalibrated EVAL_BEFORE/evaluation.json \
     --test TEST --evaluation EVAL/evaluation.json --shift SHIFT --shift-evaluation SHIFT_EVAL/evaluation.json \
-    --train TRAIN/manifest.csv --real REAL_CLIPS.json --results benchmarks/results/default_weights.json
+    --train TRAIN/manifest.csv --real REAL_CLIPS.json --relative REAL_CLIPS_PERSON.json \
+    --results benchmarks/results/default_weights.json
 """
 
 import csv
@@ -45,6 +46,7 @@ class Settings:
         shift_evaluation: the same on those.
         train: manifest of the clips that were trained on.
         real: what benchmarks/real_clips.py recorded for these weights.
+        relative: the same with --baseline person.
         results: JSON file for all numbers.
         run: folders of the runs whose recipe.json and validation scores are kept, in order.
     """
@@ -57,6 +59,7 @@ class Settings:
     shift_evaluation: Path
     train: Path
     real: Path
+    relative: Path
     results: Path
     run: tuple[Path, ...] = ()
 
@@ -182,12 +185,12 @@ def group_table(test: dict[str, dict[str, float]], shift: dict[str, dict[str, fl
     return "\n".join(f"| {name} | {cell(test, name)} | {cell(shift, name)} |" for name in GROUPS)
 
 
-def real_table(real: dict[str, Any]) -> str:
-    """A row for each check on real faces."""
-    rows = [
-        f"| {check['what']} | {check['figure']:.2f} | {'yes' if check['passes'] else '**no**'} |"
-        for check in real["checks"]
-    ]
+def real_table(real: dict[str, Any], relative: dict[str, Any]) -> str:
+    """A row for each check on real faces: as the model says, and against each face's usual look."""
+    rows = []
+    for plain, other in zip(real["checks"], relative["checks"], strict=True):
+        cells = (f"{check['figure']:.2f} {'yes' if check['passes'] else '**no**'}" for check in (plain, other))
+        rows.append(f"| {plain['what']} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -203,7 +206,7 @@ def main(settings: Settings) -> None:
         raise SystemExit(f"{settings.weights}: expected a classifier, got an autoencoder")
     evaluation = json.loads(settings.evaluation.read_text())
     shift = json.loads(settings.shift_evaluation.read_text())
-    real = json.loads(settings.real.read_text())
+    real, relative = (json.loads(path.read_text()) for path in (settings.real, settings.relative))
     scores, calibration = evaluation["scores"], calibration_facts(settings, evaluation)
     trained = [row for row in rows_of(settings.train) if row["split"] == "train"]
     groups = {"test": by_group(settings.test, evaluation), "shift": by_group(settings.shift, shift)}
@@ -234,7 +237,7 @@ def main(settings: Settings) -> None:
         recall=recalls(scores),
         shift_recall=recalls(shift["scores"]),
         groups=group_table(groups["test"], groups["shift"]),
-        real=real_table(real),
+        real=real_table(real, relative),
         stills=stills_said(real),
         temperature=calibration["temperature"],
         fitted_clips=calibration["fitted_on"]["clips"],
