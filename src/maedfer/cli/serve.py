@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from maedfer.cli.options import FaceOptions
+from maedfer.cli.options import Baseline, FaceOptions
 from maedfer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class ServeOptions(FaceOptions):
         batch_size: clips that go through the model together.
         smoothing: standard deviation in seconds of the smoothing of answers over time; 0: none.
         min_confidence: below it the answer is "unsure", 0 to 1.
+        baseline: "person" reads a face that is judged for 15 seconds or more against its own usual look.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +64,7 @@ class ServeOptions(FaceOptions):
     batch_size: int = 8
     smoothing: float = 0.0
     min_confidence: float = 0.5
+    baseline: Baseline = "none"
 
     def settings(self) -> "ServeSettings":
         """The same for the service, which checks them."""
@@ -76,6 +78,7 @@ class ServeOptions(FaceOptions):
             batch_size=self.batch_size,
             smoothing_s=self.smoothing,
             min_confidence=self.min_confidence,
+            baseline=self.baseline,
             min_face=self.min_face,
             min_face_px=self.min_face_px,
             min_score=self.min_score,

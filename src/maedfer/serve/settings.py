@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maedfer.errors import ConfigError
 from maedfer.inference import Device
 from maedfer.onnx_model import Runtime
+from maedfer.report.windows import Baseline
 
 if TYPE_CHECKING:
     from maedfer.predict import Predictor
@@ -25,8 +26,8 @@ class ReadingSettings:
         model: ``"default"``, a folder of weights, or a ``.pth`` checkpoint.
         device: where the model runs.
         runtime: torch, or onnxruntime for an exported model.
-        hop_s, batch_size, smoothing_s, min_confidence, min_face, min_face_px, min_score, min_coverage: as
-            :class:`maedfer.predict.Predictor` has them, which checks them.
+        hop_s, batch_size, smoothing_s, min_confidence, baseline, min_face, min_face_px, min_score, min_coverage:
+            as :class:`maedfer.predict.Predictor` has them, which checks them.
     """
 
     model: str = "default"
@@ -36,6 +37,7 @@ class ReadingSettings:
     batch_size: int = 8
     smoothing_s: float = 0.0
     min_confidence: float = 0.5
+    baseline: Baseline = "none"
     min_face: float = 0.1
     min_face_px: float = 16.0
     min_score: float = 0.5
@@ -57,6 +59,7 @@ class ReadingSettings:
             batch_size=self.batch_size,
             smoothing_s=self.smoothing_s,
             min_confidence=self.min_confidence,
+            baseline=self.baseline,
             min_face=self.min_face,
             min_face_px=self.min_face_px,
             min_score=self.min_score,
