@@ -130,7 +130,7 @@ def notes(prediction: Prediction) -> tuple[tuple[str, str], ...]:
                 "Each face against itself",
                 f"A face that was judged for {LEAST_S:g} s or more is compared with its own usual look in this video "
                 "(the median), which is called neutral: a person whose brows are always low is not called angry for "
-                "it. Of somebody who smiles all the time it says “neutral”. “Raw” shows the model's own values.",
+                "it. Who mostly smiles is left as the model says. “Raw” shows the model's own values.",
             )
         )
     if settings.smoothing_s > 0:

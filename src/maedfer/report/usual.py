@@ -2,8 +2,8 @@
 
 Models read some people's resting faces as an expression: low brows as anger, deep folds as disgust. The remedy is old:
 subtract the median over the video (person-specific normalisation, Baltrušaitis et al. 2015, doi
-10.1109/FG.2015.7284869). It holds for talks and interviews, where a face mostly rests; of one that smiles all the time
-it would say that it rests.
+10.1109/FG.2015.7284869). It holds for talks and interviews, where a face mostly rests. Faces at rest look stern, sad or
+strained to a model, hardly ever as if they smiled: who usually looks happy is left as the model says.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ LEAST_S = 15.0
 RESTING = "neutral"
 assert RESTING in BASIC_EXPRESSIONS
 
-# Probability of that class where a face looks exactly as usual.
+# A usual look of this class is what it seems, and not the shape of a face at rest.
+_SHOWN = "happy"
+# Probability of :data:`RESTING` where a face looks exactly as usual.
 _USUALLY = 0.7
 # Probabilities below weigh as this one: how much less is noise.
 _LEAST = 1e-4
@@ -42,7 +44,7 @@ def against_usual(windows: Sequence[WindowPrediction], labels: Sequence[str]) ->
     """The windows of one face with probabilities relative to their medians over all of them.
 
     Centred log-probabilities less their median, plus those of a resting face: whatever constant a face adds to the
-    logits, the result is the same.
+    logits, the result is the same. A face whose usual look is a smile stays as it is.
 
     Args:
         windows: of one face, in any order.
@@ -56,9 +58,12 @@ def against_usual(windows: Sequence[WindowPrediction], labels: Sequence[str]) ->
         return list(windows)
     logits = np.log(np.maximum([one.probabilities for one in windows], _LEAST))
     logits -= logits.mean(axis=1, keepdims=True)  # centred, so that a constant shifts every window alike
+    usual = np.median(logits, axis=0)
+    if labels[int(usual.argmax())] == _SHOWN:
+        return list(windows)
     resting = np.full(len(labels), (1 - _USUALLY) / max(1, len(labels) - 1))
     resting[list(labels).index(RESTING)] = _USUALLY
-    relative = logits - np.median(logits, axis=0) + np.log(resting)
+    relative = logits - usual + np.log(resting)
     relative = np.exp(relative - relative.max(axis=1, keepdims=True))
     relative /= relative.sum(axis=1, keepdims=True)
     return [
