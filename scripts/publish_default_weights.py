@@ -194,6 +194,16 @@ def real_table(real: dict[str, Any], relative: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def calm_said(real: dict[str, Any]) -> str:
+    """What the neutral and talking parts of each clip are called most."""
+    told = []
+    for name, clip in real["clips"].items():
+        if "calm" in clip["kinds"]:
+            label, share = max(clip["kinds"]["calm"]["called"].items(), key=lambda pair: pair[1])
+            told.append(f"{name}: {label} {100 * share:.0f} %")
+    return ", ".join(told)
+
+
 def stills_said(real: dict[str, Any]) -> str:
     """What the photographs show and are called."""
     return ", ".join(f"{still['shows']}: {still['called']}" for still in real["stills"].values())
@@ -239,6 +249,8 @@ def main(settings: Settings) -> None:
         groups=group_table(groups["test"], groups["shift"]),
         real=real_table(real, relative),
         stills=stills_said(real),
+        calm=calm_said(real),
+        calm_relative=calm_said(relative),
         temperature=calibration["temperature"],
         fitted_clips=calibration["fitted_on"]["clips"],
         before=in_percent(calibration["test_before"]),
