@@ -97,15 +97,7 @@ class ClipSpec:
 
 
 def draw_spec(
-    index: int,
-    seed: int,
-    *,
-    size: int,
-    fps: float,
-    seconds: float,
-    test_share: float,
-    split: str | None = None,
-    features: float = 0.0,
+    index: int, seed: int, *, size: int, fps: float, seconds: float, test_share: float, split: str | None = None
 ) -> ClipSpec:
     """The clip with this number in the set with this seed; nothing else decides.
 
@@ -120,7 +112,6 @@ def draw_spec(
         seconds: length of the clip.
         test_share: share of the people kept for testing; 5 % more are for validation.
         split: split of all people; ``None`` lets ``test_share`` decide.
-        features: see :class:`ClipSpec`.
 
     Raises:
         ConfigError: such a clip cannot be rendered, or no such split.
@@ -150,7 +141,6 @@ def draw_spec(
         size=size,
         fps=fps,
         frames=max(1, round(seconds * fps)),
-        features=features,
     )
 
 

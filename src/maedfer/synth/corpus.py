@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -78,7 +79,7 @@ def synthesize(
         seconds: length of a clip.
         test_share: share of the people kept for testing, 0..1; 5 % more are for validation.
         split: split of all people (``"train"``, ``"val"`` or ``"test"``); ``None`` lets ``test_share`` decide.
-        features: how far people's features at rest lie from the rig's, in weights of units (a deviation).
+        features: how far features at rest lie from the rig's, in weights of units (a deviation).
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
@@ -86,25 +87,23 @@ def synthesize(
         ConfigError, RenderError, OutputError: an impossible setting; no rig, library or driver; nowhere to write.
     """
     _check(clips, seed, size, test_share, workers)
-    draw = partial(
-        draw_spec,
-        seed=seed,
-        size=size,
-        fps=fps,
-        seconds=seconds,
-        test_share=test_share,
-        split=split,
-        features=features,
-    )
-    specs = [draw(i) for i in range(clips)]
+    draw = partial(draw_spec, seed=seed, size=size, fps=fps, seconds=seconds, test_share=test_share, split=split)
+    specs = [replace(draw(i), features=features) for i in range(clips)]
+    return _render_set(out, specs, rig, workers, progress)
+
+
+def _render_set(
+    out: Path, specs: list[ClipSpec], rig: str, workers: int | None, progress: Callable[[int, int], None] | None
+) -> Path:
+    """Clips that are not there yet, then the tables of all."""
     rows = _rows(specs, load_rig(rig))
     require_writable(out / "clips")
     jobs = [(spec, out / row["path"]) for spec, row in zip(specs, rows, strict=True)]
     missing = [job for job in jobs if not job[1].is_file()]
-    rendered = _render_all(missing, rig, size, workers or os.cpu_count() or 1)
-    for done, _ in enumerate(rendered, clips - len(missing) + 1):
+    rendered = _render_all(missing, rig, specs[0].size, workers or os.cpu_count() or 1)
+    for done, _ in enumerate(rendered, len(specs) - len(missing) + 1):
         if progress is not None:
-            progress(done, clips)
+            progress(done, len(specs))
     return _write_tables(out, specs, rows)
 
 

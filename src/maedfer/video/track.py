@@ -144,7 +144,7 @@ class Tracker:
 
     def _released(self, tracks: list[_Track]) -> list[TrackedFace]:
         fresh = [track for track in tracks if track.number is None]
-        for track in sorted(fresh, key=lambda t: (t.held[0][0], t.held[0][1].box[0])):
+        for track in sorted(fresh, key=lambda t: (t.held[0][0], *t.held[0][1].box.tolist())):
             track.number = self._confirmed
             self._confirmed += 1
         out = []
