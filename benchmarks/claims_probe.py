@@ -36,10 +36,10 @@ def tokens_of(model: ExpressionClassifier, crops: CroppedClips) -> Float[Tensor,
 def ridge(
     inputs: Float[Tensor, "N F"], targets: Int64[Tensor, " N"], unseen: Float[Tensor, "M F"], classes: int
 ) -> Int64[Tensor, " M"]:
-    """The classes of ``unseen`` by ridge regression on one-hot targets, each class weighing the same.
+    """The classes of ``unseen`` by ridge regression on one-hot targets.
 
-    The penalty is the one of :data:`PENALTIES` that reads best what it leaves out, one training clip after the other
-    (in closed form); of equals the largest.
+    The penalty is the one of :data:`PENALTIES` with the best UAR on what it leaves out, one training clip after the
+    other (in closed form); of equals the largest.
     """
     mean, deviation = inputs.mean(0), inputs.std(0) + 1e-6
     inputs, unseen = (inputs - mean) / deviation, (unseen - mean) / deviation

@@ -1,8 +1,8 @@
 """Keeps a training run and its score as a result: recipe, validation after each epoch, seconds, scores on test clips.
 
-python benchmarks/record_run.py --run RUN --evaluation EVALUATION/evaluation.json --record NAME
+python benchmarks/record_run.py --run RUN --evaluation FOLDER [FOLDER ...] --record NAME
 
-Both are folders that ``maedfer finetune`` and ``maedfer evaluate`` wrote; paths in the recipe are cut to their names.
+The folders are what ``maedfer finetune`` and ``maedfer evaluate`` wrote; paths in the recipe are cut to their names.
 """
 
 import argparse
@@ -26,12 +26,15 @@ def main() -> None:
     """Read both, write benchmarks/results/NAME.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--evaluation", type=Path, required=True)
+    parser.add_argument("--evaluation", type=Path, nargs="+", required=True)
     parser.add_argument("--record", required=True)
     arguments = parser.parse_args()
     lines = [json.loads(line) for line in (arguments.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     steps = [line for line in lines if line["kind"] == "train"]
-    evaluation = json.loads(arguments.evaluation.read_text(encoding="utf-8"))
+    scores = {}
+    for folder in arguments.evaluation:
+        found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+        scores[folder.name] = plain({name: found[name] for name in ("scores", "intervals")})
     record.write(
         arguments.record,
         {
@@ -39,7 +42,7 @@ def main() -> None:
             "validation_uar": [round(line["uar"], 4) for line in lines if line["kind"] == "validation"],
             "steps": len(steps),
             "training_seconds": round(sum(step["seconds"] for step in steps)),
-            "test": plain({name: evaluation[name] for name in ("scores", "intervals") if name in evaluation}),
+            "evaluations": scores,
         },
     )
 

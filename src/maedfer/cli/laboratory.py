@@ -22,7 +22,7 @@ class ClipOptions:
         fps: frames per second.
         seconds: length of a clip.
         test_share: share of the people kept for testing; 5 % more are for validation.
-        features: how much people's features at rest differ, 0..0.5 (0.25: as in half of the default weights' training).
+        features: how far people's features at rest lie from the rig's, in weights of units, 0 to 0.5.
     """
 
     seed: int = 0

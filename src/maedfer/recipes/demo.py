@@ -56,16 +56,16 @@ def demo_stem() -> FinetuneRecipe:
 
 
 def demo_finetune_short() -> FinetuneRecipe:
-    """Second stage of the small default model, on 4-frame clips; start from ``demo_stem`` with ``--init``.
+    """The way from masked pre-training: 4-frame clips, from ``demo_pretrain`` with ``--init``; then ``demo_finetune``.
 
-    A peak rate of 6e-4, for at 1.5e-3 blocks learn nothing (docs/training.md). From scratch, or from ``demo_pretrain``,
-    it takes more epochs.
+    A peak rate of 6e-4, for at 1.5e-3 blocks learn nothing (docs/training.md). The default weights took the other way,
+    over ``demo_stem``.
     """
     return FinetuneRecipe(
         model=_demo_classifier(),
         augment=_AS_FOUND_ON_FACES,
         optim=OptimConfig(
-            epochs=4, warmup_epochs=0.2, batch_size=16, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0, ema=0.998
+            epochs=9, warmup_epochs=0.2, batch_size=16, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0, ema=0.998
         ),
         frames=4,
         label_smoothing=0.05,
@@ -74,7 +74,7 @@ def demo_finetune_short() -> FinetuneRecipe:
 
 
 def demo_finetune() -> FinetuneRecipe:
-    """Last stage of the small default model, on 16-frame clips; start from ``demo_stem`` with ``--init``.
+    """Last stage of the small default model, on 16-frame clips; from ``demo_stem`` with ``--init``.
 
     The stem is left as it is: its batch norms would go by 16 people a step, and without its backward pass a step is
     cheaper. Blocks, for which a rate of 1.5e-3 is too much, have a third of it.

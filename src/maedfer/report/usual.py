@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError
 from maedfer.report.windows import WindowPrediction
 
@@ -22,7 +21,6 @@ LEAST_S = 15.0
 
 #: The class that a face's usual look is called.
 RESTING = "neutral"
-assert RESTING in BASIC_EXPRESSIONS
 
 # A usual look of this class is what it seems, and not the shape of a face at rest.
 _SHOWN = "happy"
