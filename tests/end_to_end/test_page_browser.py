@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from doubles import synthetic
 from maedfer.report import ModelIdentity, Portrait, Prediction, Settings, WindowPrediction
 from maedfer.report.colours import colour_of
 from maedfer.report.page import write_page
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-
 
 LABELS = ("happy", "sad", "neutral", "angry")
 HOP_S, SPAN_S, END_S = 1.28, 2.56, 20.48
+# Of the text itself, which may stand out of its element.
+_RIGHT = "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getBoundingClientRect().right }"
 SCREENSHOT = Path(__file__).parents[2] / "outputs" / "screenshots" / "report.png"
 
 
@@ -350,6 +353,31 @@ def test_a_telephone_shows_no_sideways_scrolling(browser: "sync_api.Browser", tm
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     opened.point_at(0, 3.3)
     assert opened.tip(0).is_visible()
+    assert opened.complaints == []
+    opened.page.close()
+
+
+def test_the_words_of_a_long_video_leave_the_strip_free(browser: "sync_api.Browser", tmp_path: Path) -> None:
+    opened = open_page(browser, synthetic(3725.0, 2), tmp_path, width=1100)
+    for row in opened.page.locator(".glance li").all():
+        words, strip = row.locator(".who small"), row.locator(".strip")
+        assert "judged" in words.inner_text()
+        right = words.evaluate(_RIGHT)
+        box = strip.bounding_box()
+        assert box is not None
+        assert right <= box["x"]
+    opened.page.close()
+
+
+def test_a_relative_reading_is_named_and_the_model_s_own_is_one_click_away(
+    browser: "sync_api.Browser", tmp_path: Path
+) -> None:
+    opened = open_page(browser, synthetic(60.0, 1).reread(baseline="person"), tmp_path)
+    assert opened.timeline(0).locator(".bar-name").text_content() == "answer (relative)"
+    before = opened.timeline(0).inner_html()
+    opened.page.get_by_label("Raw").check()
+    assert opened.timeline(0).inner_html() != before
+    assert opened.timeline(0).locator(".bar-name").text_content() == "answer (relative)"
     assert opened.complaints == []
     opened.page.close()
 
