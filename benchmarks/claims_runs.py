@@ -164,7 +164,7 @@ class Study:
             before = load_model(self.folder(Job("pretrain", variant.pretraining, job.seed)) / "weights")
             start_from(model, inflate(encoder_state(before.state_dict()), before.config, config))
         (inputs, known), (unseen, truth) = ((tokens_of(model, crops), targets) for crops, targets in parts)
-        guesses = ridge(inputs, torch.tensor(known), unseen, len(LABELS[kind]))
+        guesses = ridge(inputs, torch.tensor(known), unseen)
         scores = score(truth, guesses.tolist(), LABELS[kind])
         found = {"labels": len(chosen), "multiply_adds": multiply_adds(config)}
         return found | {"uar": round(scores.uar, 5), "war": round(scores.war, 5), "recall": _rounded(scores.recall)}
