@@ -62,7 +62,7 @@ class Settings:
     budget: float | None = None
     plan: bool = False
     markdown: bool = False
-    pretrain_steps: int = 300
+    pretrain_steps: int = 500
     finetune_steps: int = 300
 
 

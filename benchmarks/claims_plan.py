@@ -1,8 +1,11 @@
 """What of the study of the paper's claims is done, what is left, and how long it takes; the file of finished runs."""
 
+import fcntl
 import json
+import os
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ ASSUMED_SPEED = 3.5e10
 
 
 class Results:
-    """The finished runs in one file; each is written at once, whole or not at all.
+    """The finished runs in one file; each is written at once, whole or not at all, and beside those of other processes.
 
     Args:
         path: the file.
@@ -34,22 +37,26 @@ class Results:
         self.path = path
         self.study: Row | None = None
         self.rows: list[Row] = []
-        if path.exists():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-                self.study, self.rows = found["study"], list(found["runs"])
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ManifestError(f"{path}: expected the results of this study, got {error!r}") from error
+        self._read()
 
-    def begin(self, study: Row) -> None:
+    def _read(self) -> None:
+        if not self.path.exists():
+            return
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            self.study, self.rows = found["study"], list(found["runs"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ManifestError(f"{self.path}: expected the results of this study, got {error!r}") from error
+
+    def begin(self, study: Row | None) -> None:
         """Go on with the study that the file holds, or begin one.
 
         Raises:
             ConfigError: the file holds runs with other clips, lengths or rates, which cannot stand in one table.
         """
         if self.rows and self.study != study:
-            held = self.study or {}
-            other = sorted(name for name in study.keys() | held.keys() if study.get(name) != held.get(name))
+            held, given = self.study or {}, study or {}
+            other = sorted(name for name in given.keys() | held.keys() if given.get(name) != held.get(name))
             raise ConfigError(
                 f"{self.path}: expected runs of this study, its {', '.join(other)} differ; give another --results"
             )
@@ -68,11 +75,27 @@ class Results:
         about = circumstances()
         row = row | {name: about[name] for name in ("commit", "processor", "cores", "torch")}
         place = ("kind", "name", "seed")
-        others = [other for other in self.rows if any(other[name] != row[name] for name in place)]
-        self.rows = [*others, row]
-        runs = ",\n".join(map(json.dumps, self.rows))  # one line a run
-        head = f'"run": {json.dumps(about)},\n"study": {json.dumps(self.study)}'
-        write_text(self.path, f'{{{head},\n"runs": [\n{runs}\n]}}\n')
+        with _alone_in(self.path.parent):
+            study = self.study
+            self._read()
+            self.begin(study)
+            others = [other for other in self.rows if any(other[name] != row[name] for name in place)]
+            self.rows = [*others, row]
+            runs = ",\n".join(map(json.dumps, self.rows))  # one line a run
+            head = f'"run": {json.dumps(about)},\n"study": {json.dumps(self.study)}'
+            write_text(self.path, f'{{{head},\n"runs": [\n{runs}\n]}}\n')
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Other processes that write results into ``folder`` wait meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def chosen_groups(only: str) -> tuple[Group, ...]:

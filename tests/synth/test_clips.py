@@ -14,7 +14,7 @@ from maedfer.errors import ConfigError, RenderError
 from maedfer.synth import ClipSpec, Renderer, draw_spec, render_clip
 from maedfer.synth.benchmark import find_benchmark
 from maedfer.synth.cameras import CLEAN
-from maedfer.synth.clips import head_of
+from maedfer.synth.clips import head_of, in_studio
 from maedfer.synth.dynamics import PLANS, Bout
 from maedfer.synth.identity import draw_identity
 from maedfer.synth.prototypes import PROTOTYPES
@@ -190,3 +190,23 @@ def test_features_are_another_clip_and_have_a_range() -> None:
     assert replace(plain, features=0.25).digest not in (plain.digest, replace(plain, features=0.2).digest)
     with pytest.raises(ConfigError, match="features"):
         replace(plain, features=0.6)
+
+
+def test_a_studio_shows_every_expression_clearly_and_in_silence() -> None:
+    specs = [in_studio(spec(i)) for i in range(140)]
+    assert all(s.talk == 0 for s in specs)
+    assert all(s.intensity >= 0.8 for s in specs if s.label != "neutral")
+    assert all(s.intensity == 0 for s in specs if s.label == "neutral")
+    assert all(replace(s, setting="wild").digest != s.digest for s in specs)
+    assert [(s.label, s.mix, s.timing, s.split) for s in specs] == [
+        (s.label, s.mix, s.timing, s.split) for s in (spec(i) for i in range(140))
+    ]
+
+
+def test_a_studio_has_a_grey_wall_and_people_in_the_middle(anny_renderer: Renderer) -> None:
+    for index in range(6):
+        seen = render_clip(in_studio(spec(index, frames=2)), anny_renderer).astype(float)
+        corners = np.concatenate([seen[:, :6, :6], seen[:, :6, -6:]])
+        assert np.abs(corners - 128).mean() < 2
+        face = np.abs(seen[:, 20:44] - 128).max(-1) > 12
+        assert abs(face.nonzero()[2].mean() - 31.5) < 3

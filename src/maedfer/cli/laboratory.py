@@ -23,6 +23,7 @@ class ClipOptions:
         seconds: length of a clip.
         test_share: share of the people kept for testing; 5 % more are for validation.
         features: how far people's features at rest lie from the rig's, in weights of units, 0 to 0.5.
+        studio: seen clearly from the front in even light, as in sets recorded in a laboratory.
     """
 
     seed: int = 0
@@ -31,6 +32,7 @@ class ClipOptions:
     seconds: float = 2.56
     test_share: float = 0.1
     features: float = 0.0
+    studio: bool = False
 
 
 def synth(
@@ -75,6 +77,7 @@ def synth(
             seconds=options.seconds,
             test_share=options.test_share,
             features=options.features,
+            studio=options.studio,
             workers=workers,
             progress=bar,
         )

@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 
 from maedfer.synth.dynamics import Wander
 
-__all__ = ["CLEAN", "Camera", "Recorder", "draw_camera"]
+__all__ = ["CLEAN", "STUDIO", "Camera", "Recorder", "draw_camera"]
 
 _GREY = np.array([[0.299], [0.587], [0.114]], np.float32)
 #: Lengths in pixels are meant for pictures of this height.
@@ -60,6 +60,8 @@ class Camera:
 
 #: A good camera on a stand.
 CLEAN = Camera(noise=0.8, crf=0)
+#: The same one, recording as studios do.
+STUDIO = Camera(noise=0.8, crf=18)
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:

@@ -1,7 +1,8 @@
 """One labelled clip: what it shows (:class:`ClipSpec`) and who is in it, drawn from a seed."""
 
 import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from maedfer.synth.identity import Identity, draw_identity
 from maedfer.synth.prototypes import PROTOTYPES, Prototype, prototype
 from maedfer.synth.rig import Rig
 
-__all__ = ["ClipSpec", "draw_spec", "generator", "head_of", "person_of"]
+__all__ = ["ClipSpec", "Setting", "draw_spec", "generator", "head_of", "in_studio", "person_of"]
+
+Setting: TypeAlias = Literal["wild", "studio"]
 
 #: Counted up whenever the same spec would give other pixels, so that stale clips are not taken for finished ones.
 _PICTURE = 3
@@ -23,6 +26,7 @@ _VAL_SHARE = 0.05
 _SPLITS = ("train", "val", "test")
 _TALK_SHARE = 0.5
 _UNTIMED: tuple[Timing, Pace] = ("", "")
+_STUDIO_INTENSITY = 0.8
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class ClipSpec:
         features: how far the person's features at rest lie from the rig's, in weights of units (a deviation): low
             brows, thin lips, a short nose that are there in every clip and express nothing. 0: the rig's people as
             they are.
+        setting: ``"wild"``: any light, camera, background and pose; ``"studio"``: as sets recorded in a laboratory
+            are, see :func:`in_studio`.
     """
 
     seed: int
@@ -64,6 +70,7 @@ class ClipSpec:
     fps: float
     frames: int
     features: float = 0.0
+    setting: Setting = "wild"
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size > 2048 or self.frames < 1 or not 0 < self.fps <= 240:
@@ -92,8 +99,12 @@ class ClipSpec:
     @property
     def digest(self) -> str:
         """Eight letters that change when anything about the clip does."""
-        facts = astuple(self) if self.features else astuple(self)[:-1]  # as before there were features
-        return hashlib.sha256(repr((_PICTURE, facts)).encode()).hexdigest()[:8]
+        facts = list(astuple(self))
+        for later in reversed(fields(self)[-2:]):  # what clips once had no word for does not rename those without it
+            if getattr(self, later.name) != later.default:
+                break
+            facts.pop()
+        return hashlib.sha256(repr((_PICTURE, tuple(facts))).encode()).hexdigest()[:8]
 
 
 def draw_spec(
@@ -142,6 +153,16 @@ def draw_spec(
         fps=fps,
         frames=max(1, round(seconds * fps)),
     )
+
+
+def in_studio(spec: ClipSpec) -> ClipSpec:
+    """The clip as a set recorded in a laboratory would have it (CREMA-D, RAVDESS): shown clearly and without a word.
+
+    The intensity of expressions is 0.8 at least. :func:`~maedfer.synth.filming.render_clip` shows it from the front, in
+    even light, before a grey wall, by a good camera, without glasses and headwear, and with nothing before the face.
+    """
+    clear = 0.0 if spec.label == "neutral" else round(max(spec.intensity, _STUDIO_INTENSITY), 3)
+    return replace(spec, setting="studio", intensity=clear, talk=0.0)
 
 
 def person_of(rig: Rig, seed: int, subject: int) -> Identity:

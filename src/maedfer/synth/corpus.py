@@ -15,7 +15,7 @@ from pathlib import Path
 from maedfer.errors import ConfigError, RenderError
 from maedfer.output import require_writable, write_text
 from maedfer.synth.anny import load_anny
-from maedfer.synth.clips import ClipSpec, draw_spec, person_of
+from maedfer.synth.clips import ClipSpec, draw_spec, in_studio, person_of
 from maedfer.synth.filming import clip_camera, render_clip
 from maedfer.synth.ict import load_ict
 from maedfer.synth.identity import Identity
@@ -59,6 +59,7 @@ def synthesize(
     test_share: float = 0.1,
     split: str | None = None,
     features: float = 0.0,
+    studio: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -80,6 +81,7 @@ def synthesize(
         test_share: share of the people kept for testing, 0..1; 5 % more are for validation.
         split: split of all people (``"train"``, ``"val"`` or ``"test"``); ``None`` lets ``test_share`` decide.
         features: how far features at rest lie from the rig's, in weights of units (a deviation).
+        studio: as a set recorded in a laboratory, see :func:`~maedfer.synth.clips.in_studio`.
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
@@ -89,7 +91,7 @@ def synthesize(
     _check(clips, seed, size, test_share, workers)
     draw = partial(draw_spec, seed=seed, size=size, fps=fps, seconds=seconds, test_share=test_share, split=split)
     specs = [replace(draw(i), features=features) for i in range(clips)]
-    return _render_set(out, specs, rig, workers, progress)
+    return _render_set(out, [in_studio(spec) for spec in specs] if studio else specs, rig, workers, progress)
 
 
 def _render_set(

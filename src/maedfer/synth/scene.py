@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 
 from maedfer.synth.backdrops import backdrop
 
-__all__ = ["Lighting", "Mood", "backdrop", "draw_lighting"]
+__all__ = ["Lighting", "Mood", "backdrop", "draw_lighting", "studio_lighting"]
 
 Mood: TypeAlias = Literal["room", "frontal", "window", "hard", "back", "top", "screen", "coloured", "overcast"]
 #: Kinds of light and how often each is met.
@@ -55,8 +55,7 @@ def draw_lighting(rng: np.random.Generator, brightness: float) -> Lighting:
     light = np.exp(warmth) * power[:, None]
     sky = around * np.exp(rng.normal(0, 0.08) * np.array([-1.0, 0.0, 1.0]) + rng.normal(0, 0.05, 3))
     ground = sky * rng.uniform(0.3, 0.85) * np.exp(rng.normal(0.03, 0.06) * np.array([1.0, 0.2, -1.0]))
-    received = _received(toward, light, sky, ground)
-    meter = (0.46 / (0.12 + brightness)) ** 0.45 * (1.25 / received) ** 0.75
+    meter = _metered(brightness, _received(toward, light, sky, ground))
     # Some pictures are too dark or washed out, whatever the meter says.
     wrong = float(
         rng.choice([rng.normal(0, 0.15), rng.uniform(-1.0, -0.4), rng.uniform(0.35, 0.75)], p=[0.8, 0.12, 0.08])
@@ -69,6 +68,31 @@ def draw_lighting(rng: np.random.Generator, brightness: float) -> Lighting:
         float(meter * np.exp(wrong)),
         hardness,
     )
+
+
+def studio_lighting(brightness: float) -> Lighting:
+    """Two soft lights from the front and a bright room, metered for the face.
+
+    Args:
+        brightness: mean albedo of the face.
+    """
+    toward = np.array([[-0.6, 0.5, 1.0], [0.7, 0.3, 1.0], [0.0, 1.0, -0.4]])
+    toward /= np.linalg.norm(toward, axis=1, keepdims=True)
+    light = np.array([[0.8], [0.5], [0.2]]) * np.ones(3)
+    sky, ground = np.full(3, 0.5), np.full(3, 0.3)
+    return Lighting(
+        toward.astype(np.float32),
+        light.astype(np.float32),
+        sky.astype(np.float32),
+        ground.astype(np.float32),
+        _metered(brightness, _received(toward, light, sky, ground)),
+        0.3,
+    )
+
+
+def _metered(brightness: float, received: float) -> float:
+    """The factor that a camera's automatic exposure finds, half-way."""
+    return float((0.46 / (0.12 + brightness)) ** 0.45 * (1.25 / received) ** 0.75)
 
 
 def _arrange(
