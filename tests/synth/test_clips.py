@@ -205,8 +205,8 @@ def test_a_studio_shows_every_expression_clearly_and_in_silence() -> None:
 
 def test_a_studio_has_a_grey_wall_and_people_in_the_middle(anny_renderer: Renderer) -> None:
     for index in range(6):
-        seen = render_clip(in_studio(spec(index, frames=2)), anny_renderer).astype(float)
-        corners = np.concatenate([seen[:, :6, :6], seen[:, :6, -6:]])
+        seen = render_clip(in_studio(spec(index, size=96, frames=2)), anny_renderer).astype(float)
+        corners = np.concatenate([seen[:, :9, :9], seen[:, :9, -9:]])
         assert np.abs(corners - 128).mean() < 2
-        face = np.abs(seen[:, 20:44] - 128).max(-1) > 12
-        assert abs(face.nonzero()[2].mean() - 31.5) < 3
+        face = np.abs(seen[:, 30:66] - 128).max(-1) > 12
+        assert abs(face.nonzero()[2].mean() - 47.5) < 4
