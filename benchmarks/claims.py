@@ -4,11 +4,13 @@ Small encoders are pre-trained and fine-tuned on clips whose truth is known, ove
 expression, and whether it comes or goes. Every finished run is kept at once in ``benchmarks/results/claims.json``; the
 same command goes on where it stopped::
 
-    maedfer synth --benchmark synth-v1 --part train --clips 2400 --out lab/train
-    maedfer synth --benchmark synth-v1 --part test --clips 700 --out lab/test
-    python benchmarks/claims.py --train lab/train --test lab/test --plan           # what there is to do, and how long
-    python benchmarks/claims.py --train lab/train --test lab/test --budget 120     # two hours of it
-    python benchmarks/claims.py --markdown                                         # the tables into docs/claims.md
+    maedfer synth --out lab/studio --clips 3500 --seed 7 --size 96 --fps 6.25 --test-share 0.2 --studio
+    python benchmarks/claims.py --train lab/studio --test lab/studio --plan          # what there is to do, and how long
+    python benchmarks/claims.py --train lab/studio --test lab/studio --budget 120    # two hours of it
+    python benchmarks/claims.py --markdown                                           # the tables into docs/claims.md
+
+Several processes may fill one file of results, each with seeds of its own (``--seeds``), best with a thread each
+(``OMP_NUM_THREADS=1``).
 
 What is trained and compared: ``claims_variants.py``, ``claims_groups.py``; how a run is made: ``claims_runs.py``.
 """
@@ -46,11 +48,12 @@ class Settings:
         results: file of the finished runs.
         seeds: of weights, order, masks, augmentation and of the labels that are left.
         only: letters of the groups, separated by commas (a,c); all where it is empty.
+        probes: leave the fine-tunings out, which take longest.
         budget: minutes after which no further run begins; nor does one that would not end by then.
         plan: only show the runs: done, or left with an estimate.
         markdown: write the tables into docs/claims.md.
-        pretrain_steps: updates of a pre-training.
-        finetune_steps: updates of a fine-tuning.
+        pretrain_steps: updates of a pre-training, by 64 clips.
+        finetune_steps: updates of a fine-tuning, by 32 clips.
     """
 
     train: Path | None = None
@@ -59,10 +62,11 @@ class Settings:
     results: Path = RESULTS / "claims.json"
     seeds: tuple[int, ...] = (0, 1, 2)
     only: str = ""
+    probes: bool = False
     budget: float | None = None
     plan: bool = False
     markdown: bool = False
-    pretrain_steps: int = 500
+    pretrain_steps: int = 300
     finetune_steps: int = 300
 
 
@@ -92,7 +96,7 @@ def main(settings: Settings) -> None:
 
 
 def _study(settings: Settings, study: Study, results: Results, groups: Sequence[Group], console: Console) -> None:
-    jobs = plan(groups, settings.seeds)
+    jobs = plan(groups, settings.seeds, probes_only=settings.probes)
     todo, clock = left(jobs, results, study.pretrained), Clock(study, results)
     if settings.plan:
         console.print(_planned(jobs, todo, clock))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from claims_groups import GROUPS, Group
-from claims_runs import BATCH, Job, Study, multiply_adds
+from claims_runs import BATCH, PRETRAIN_BATCH, Job, Study, multiply_adds
 from claims_variants import LABELS, PRETRAININGS, VARIANTS
 from maedfer.errors import ConfigError, ManifestError
 from maedfer.output import write_text
@@ -111,14 +111,14 @@ def chosen_groups(only: str) -> tuple[Group, ...]:
     return tuple(group for letter, group in known.items() if letter in wanted or not wanted)
 
 
-def plan(groups: Iterable[Group], seeds: Sequence[int]) -> list[Job]:
+def plan(groups: Iterable[Group], seeds: Sequence[int], *, probes_only: bool = False) -> list[Job]:
     """All jobs in order, each once: first pre-trainings and probes, group by group and seed by seed; then fine-tunings.
 
     A probe takes seconds, and its score hangs less on the seed: what a short budget can say is said first.
     """
     groups = list(groups)
     jobs: dict[Job, None] = {}
-    for probes in (True, False):
+    for probes in (True,) if probes_only else (True, False):
         kinds = [kind for kind in LABELS if kind.startswith("probe") == probes]
         for group in groups:
             for seed in seeds:
@@ -160,8 +160,9 @@ class Clock:
     def _operations(self, job: Job, multiply_adds: float) -> float:
         if job.kind.startswith("probe"):
             return 2 * multiply_adds * (len(self.study.train.rows) + len(self.study.test.rows))
-        steps = self.study.pretrain_steps if job.kind == "pretrain" else self.study.finetune_steps
-        return 2 * 3 * multiply_adds * BATCH * steps  # the backward pass is twice the forward one
+        pretrain = PRETRAIN_BATCH * self.study.pretrain_steps, BATCH * self.study.finetune_steps
+        clips = pretrain[0] if job.kind == "pretrain" else pretrain[1]
+        return 2 * 3 * multiply_adds * clips  # the backward pass is twice the forward one
 
     def _speed(self, job: Job) -> float:
         alike = [row for row in self.results.rows if _way(row["kind"]) == _way(job.kind)]

@@ -22,14 +22,6 @@ _BATCH = 32
 
 
 @torch.no_grad()
-def meet(model: ExpressionClassifier, crops: CroppedClips) -> None:
-    """Let the batch norms of an encoder without training see clips: else its tokens would not even have a scale."""
-    model.train()
-    for pixels in _batches(model, crops):
-        model.places(pixels)
-
-
-@torch.no_grad()
 def tokens_of(model: ExpressionClassifier, crops: CroppedClips) -> Float[Tensor, "N F"]:
     """All local tokens of each clip, side by side; middle frames."""
     model.eval()

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from claims_data import Clips, label_share, visits
-from claims_probe import meet, ridge, tokens_of
+from claims_probe import ridge, tokens_of
 from claims_variants import BASE, LABELS, PRETRAININGS, VARIANTS, Kind
 from maedfer.config import AutoencoderConfig, ClassifierConfig
 from maedfer.data.dataset import CachedDataset
@@ -38,7 +38,8 @@ from maedfer.train.finetune import finetune
 from maedfer.train.pretrain import pretrain
 from maedfer.weights import load_model
 
-BATCH = 16
+PRETRAIN_BATCH = 64
+BATCH = 32
 _AUGMENT = AugmentConfig(affine=(5.0, 0.05, 0.08))
 _EXACT = ComputeConfig(precision="no")
 _LAST = 20  # steps whose mean loss is that of a pre-training
@@ -81,7 +82,7 @@ class Study:
     Attributes:
         train, test: the clips.
         work: folder of tables, crops and runs.
-        pretrain_steps, finetune_steps: updates by 16 clips.
+        pretrain_steps, finetune_steps: updates by 64 and by 32 clips.
     """
 
     train: Clips
@@ -135,7 +136,7 @@ class Study:
 
     def _pretrain(self, job: Job) -> dict[str, Any]:
         self.train.crops(BASE.encoder.image_size)
-        rows = visits(self.train.rows, BATCH * self.pretrain_steps)
+        rows = visits(self.train.rows, PRETRAIN_BATCH * self.pretrain_steps)
         data = DataConfig(manifest=self.train.table("pretrain", rows).path, root=self.train.folder, workers=0)
         config = PRETRAININGS[job.name]
         pretrain(dataclasses.replace(_PRETRAIN, model=config, data=data, out=self.folder(job), seed=job.seed))
@@ -158,9 +159,7 @@ class Study:
                 (self.test, self.test.table(kind, self.test.labelled(kind))),
             )
         ]
-        if variant.pretraining is None:
-            meet(model, parts[0][0])
-        else:
+        if variant.pretraining is not None:
             before = load_model(self.folder(Job("pretrain", variant.pretraining, job.seed)) / "weights")
             start_from(model, inflate(encoder_state(before.state_dict()), before.config, config))
         (inputs, known), (unseen, truth) = ((tokens_of(model, crops), targets) for crops, targets in parts)
@@ -215,18 +214,24 @@ class Study:
         }
 
 
-# A step's learning rate is base_lr * 16 / 256. One epoch: a table lists its clips as often as they are visited.
+# A step's learning rate is base_lr times clips / 256: 4e-3 and 1e-3. One epoch: a table lists its clips as often as they are visited.
 _PRETRAIN = PretrainRecipe(
     augment=_AUGMENT,
     optim=OptimConfig(
-        epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=9.6e-3, final_lr=1e-4, betas=(0.9, 0.95), clip_grad=1.0
+        epochs=1,
+        warmup_epochs=0.1,
+        batch_size=PRETRAIN_BATCH,
+        base_lr=1.6e-2,
+        final_lr=1e-4,
+        betas=(0.9, 0.95),
+        clip_grad=1.0,
     ),
     compute=_EXACT,
     checkpoint_minutes=2.0,
 )
 _FINETUNE = FinetuneRecipe(
     augment=_AUGMENT,
-    optim=OptimConfig(epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=9.6e-3, final_lr=2e-4, clip_grad=2.0),
+    optim=OptimConfig(epochs=1, warmup_epochs=0.1, batch_size=BATCH, base_lr=8e-3, final_lr=2e-4, clip_grad=2.0),
     compute=_EXACT,
     label_smoothing=0.05,
     validation_share=0.0,

@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from claims_groups import Claim, Group, Line
 from claims_plan import Results
-from claims_runs import Job
+from claims_runs import BATCH, PRETRAIN_BATCH, Job
 from claims_variants import LABELS, PRETRAININGS, VARIANTS, Kind
 from maedfer.errors import ManifestError
 from maedfer.output import write_text
@@ -103,7 +103,7 @@ COST_HEADS = ("", "classifier, M multiply-adds", "seconds a step", "pre-training
 
 
 def costs(results: Results) -> list[list[str]]:
-    """Multiply-adds of a clip, forward, and seconds of a training step of 16 clips, of each model."""
+    """Multiply-adds of a clip, forward, and seconds of a training step, of each model."""
     lines = []
     for name in (*PRETRAININGS, "sixteen-frames"):
         begin = str(VARIANTS[name].pretraining)
@@ -149,7 +149,7 @@ def markdown(results: Results, groups: Sequence[Group]) -> str:
         if tables:
             parts.append("\n\n".join([f"### ({group.letter}) {group.title}", group.says, *tables]))
     parts.append(
-        "### Costs\n\nForward, one clip; seconds: median of a training step of 16 clips, mean over seeds.\n\n"
+        "### Costs\n\nForward, one clip; seconds: median of a training step, mean over seeds.\n\n"
         + _markdown(COST_HEADS, costs(results))
     )
     return "\n\n".join(parts)
@@ -189,7 +189,7 @@ def _circumstances(results: Results) -> str:
     return (
         f"{len(rows)} runs, {hours:.1f} hours on {'; '.join(machines)}; commits {', '.join(commits)}. "
         f"{study['train']['clips']} training and {study['test']['clips']} test clips; {study['pretrain']['steps']} "
-        f"steps of pre-training and {study['finetune']['steps']} of fine-tuning, 16 clips each."
+        f"steps of pre-training with {PRETRAIN_BATCH} clips each, {study['finetune']['steps']} of fine-tuning with {BATCH}."
     )
 
 

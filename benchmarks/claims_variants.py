@@ -24,8 +24,7 @@ LABELS: dict[Kind, tuple[str, ...]] = {
 }
 
 #: The paper's proportions at a size that learns in a minute: a region has two steps in time, half of the rows and all
-#: columns. (With one step the published decoder order would be the right one.) Our stem and head by places, for with a
-#: linear embedding nothing leaves chance in this time (docs/training.md). 48 pixels are those of FER2013.
+#: columns. (With one step the published decoder order would be the right one.) 48 pixels are those of FER2013.
 ENCODER = LGIFormerConfig(
     image_size=48,
     patch_size=8,
@@ -34,7 +33,6 @@ ENCODER = LGIFormerConfig(
     depth=4,
     num_heads=4,
     region_size=(2, 3, 6),
-    stem_width=16,
 )
 BASE = AutoencoderConfig(encoder=ENCODER, decoder=DecoderConfig(embed_dim=64, depth=1, num_heads=4), mask_ratio=0.9)
 
@@ -49,7 +47,6 @@ def _vit(width: int, depth: int) -> ViTConfig:
         embed_dim=width,
         depth=depth,
         num_heads=width // own,
-        stem_width=ENCODER.stem_width,
     )
 
 

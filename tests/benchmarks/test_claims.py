@@ -148,6 +148,7 @@ def test_a_plan_has_every_job_once_and_a_pre_training_before_its_variants() -> N
         Job("expression", "published-order", 0),
         Job("timing", "published-order", 0),
     ]
+    assert plan(chosen_groups("g"), (0,), probes_only=True) == plan(chosen_groups("g"), (0,))[:6]
     with pytest.raises(ConfigError, match="letters of a, b"):
         chosen_groups("a,z")
 
@@ -188,6 +189,20 @@ def test_finished_runs_are_kept_at_once_and_only_of_one_study(tmp_path: Path) ->
     path.write_text("[]")
     with pytest.raises(ManifestError, match="expected the results"):
         Results(path)
+
+
+def test_processes_that_share_a_file_keep_each_others_runs(tmp_path: Path) -> None:
+    one, other = (Results(tmp_path / "claims.json") for _ in range(2))
+    one.begin(FACTS)
+    other.begin(FACTS)
+    one.add(row("expression", "base", 0))
+    other.add(row("expression", "base", 1))
+    one.add(row("expression", "base", 2))
+    assert sorted(found["seed"] for found in Results(tmp_path / "claims.json").rows) == [0, 1, 2]
+    stranger = Results(tmp_path / "claims.json")
+    stranger.rows, stranger.study = [], FACTS | {"test": {"clips": 36}}
+    with pytest.raises(ConfigError, match="test differ"):
+        stranger.add(row("expression", "base", 3))
 
 
 def test_a_budget_ends_before_the_run_that_would_not_fit() -> None:

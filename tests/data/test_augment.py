@@ -1,7 +1,11 @@
+import math
+
+import cv2
 import pytest
 import torch
 
 from maedfer.data.augment import Augment, mix_clips, smooth_targets
+from maedfer.data.blurring import blur
 from maedfer.errors import ConfigError
 from maedfer.models.draws import BatchShare
 from maedfer.recipes import AugmentConfig, demo_finetune, demo_pretrain, paper_dfew, paper_pretrain
@@ -16,7 +20,9 @@ RECIPES = {
         resized_crop=(0.3, 1.0),
         multi_scale=(1.0, 0.8),
         affine=(5.0, 0.05, 0.08),
+        stretch=0.1,
         jitter=0.1,
+        blur=1.5,
         rand_augment=(4, 7.0),
         erasing=0.5,
     ),
@@ -110,6 +116,30 @@ def test_affine_moves_a_dot_within_its_reach():
     assert columns.std() > 1
 
 
+def test_stretch_changes_a_height_and_no_width():
+    clips = torch.zeros(64, 3, 1, 60, 60, dtype=torch.uint8)
+    clips[..., 20:40, 20:40] = 255
+    changed = Augment(AugmentConfig(flip=0.0, stretch=0.25), 60)(clips)[:, 0, 0]
+    assert torch.allclose(changed.amax(1).sum(1), torch.tensor(20.0), atol=0.05)
+    heights = changed.amax(2).sum(1)
+    assert heights.min() >= 20 / 1.25 - 0.5
+    assert heights.max() <= 20 * 1.25 + 0.5
+    assert float(heights.log().mean()) == pytest.approx(math.log(20), abs=0.06)
+    assert heights.std() > 1.5
+
+
+def test_blur_is_each_clips_own_and_that_of_opencv():
+    clips = moving_clips(batch=3, side=32)
+    deviations = torch.tensor([0.0, 0.8, 2.0])
+    blurred = blur(clips, deviations, 2.0)
+    assert torch.equal(blurred[0], clips[0])
+    for clip, result, deviation in zip(clips[1:], blurred[1:], deviations[1:].tolist(), strict=True):
+        for picture, found in zip(clip.flatten(0, 1).numpy(), result.flatten(0, 1).numpy(), strict=True):
+            wanted = cv2.GaussianBlur(picture, (11, 11), deviation, borderType=cv2.BORDER_REFLECT_101)
+            assert abs(wanted.astype(int) - found).max() <= 2
+    assert torch.equal(blur(clips, torch.zeros(3), 2.0), clips)
+
+
 def test_jitter_changes_brightness_alone():
     clips = torch.full((32, 3, 2, 16, 16), 100, dtype=torch.uint8)
     changed = Augment(AugmentConfig(jitter=0.2), 16)(clips)
@@ -163,6 +193,8 @@ def test_smoothing_spreads_its_share():
         {"multi_scale": (1.0, 0.0)},
         {"resized_crop": (0.9, 0.5)},
         {"affine": (5.0, 0.1, 1.0)},
+        {"stretch": 1.0},
+        {"blur": 4.0},
         {"rand_augment": (0, 7.0)},
         {"rand_augment": (4, 11.0)},
         {"mixup": -1.0},

@@ -10,12 +10,14 @@ from jaxtyping import Float, Float32, Float64, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from maedfer.data.blurring import blur
 from maedfer.data.clip_geometry import (
     TRIES,
     affine_matrices,
     corner_boxes,
     drawn_box,
     mirror_matrices,
+    stretch_matrices,
     view_matrices,
     whole_boxes,
 )
@@ -35,8 +37,8 @@ _ALONE = BatchShare()
 class Augment:
     """The random changes of one recipe.
 
-    All that moves pixels (crop, turn, mirror, RandAugment's moves) is one matrix a clip and one resampling; then
-    RandAugment's changes of colour, jitter and erasing, on bytes; at last the bytes become floats.
+    All that moves pixels (crop, turn, stretch, mirror, RandAugment's moves) is one matrix a clip and one resampling;
+    then RandAugment's changes of colour, jitter, blur and erasing, on bytes; at last the bytes become floats.
 
     Args:
         config: which changes, how strong.
@@ -66,6 +68,8 @@ class Augment:
         if config.jitter:
             signed = (2 * share.uniform(batch, 2) - 1).to(clips.device) * config.jitter
             pixels = jitter(pixels, 1 + signed[:, 0], signed[:, 1])
+        if config.blur:
+            pixels = blur(pixels, share.uniform(batch).to(clips.device) * config.blur, config.blur)
         if config.erasing:
             pixels = erase_boxes(pixels, config.erasing, share)
         return pixels.float().div_(255)
@@ -80,6 +84,8 @@ class Augment:
         matrices = view_matrices(boxes, size)
         if config.affine is not None:
             matrices = matrices @ affine_matrices(share.uniform(batch, 4), size, config.affine)
+        if config.stretch:
+            matrices = matrices @ stretch_matrices(share.uniform(batch), size, config.stretch)
         if config.flip:
             matrices = matrices @ mirror_matrices(share.uniform(batch) < config.flip, size)
         return matrices

@@ -18,6 +18,7 @@ __all__ = [
     "corner_boxes",
     "drawn_box",
     "mirror_matrices",
+    "stretch_matrices",
     "turn_matrices",
     "view_matrices",
     "whole_boxes",
@@ -99,6 +100,15 @@ def affine_matrices(
     shift = _identity(len(draws))
     shift[:, :2, 2] = signed[:, 2:] * reach[1] * size
     return matrices @ scale @ shift
+
+
+def stretch_matrices(draws: Float[Tensor, " B"], size: int, reach: float) -> Float64[Tensor, "B 3 3"]:
+    """The picture's height times a factor between ``1 / (1 + reach)`` and ``1 + reach``, even in its logarithm."""
+    factor = torch.exp((2 * draws.double() - 1) * math.log1p(reach))
+    matrices = _identity(len(draws))
+    matrices[:, 1, 1] = 1 / factor
+    matrices[:, 1, 2] = size / 2 * (1 - 1 / factor)
+    return matrices
 
 
 def turn_matrices(radians: Float64[Tensor, "*B"], size: int) -> Float64[Tensor, "*B 3 3"]:

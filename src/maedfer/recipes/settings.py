@@ -27,6 +27,9 @@ class AugmentConfig:
         multi_scale: sides, as shares of the picture, of a random corner or centre crop; empty for none.
         affine: (degrees, share of the side, zoom): a random rotation, translation and scale up to these, as if the face
             had been aligned less well; ``None`` for none.
+        stretch: how much longer or shorter a face may become against its width, as a share; 0 for none.
+        blur: largest standard deviation of a Gaussian blur in pixels of the picture, up to 3; 0 for none. It is drawn
+            evenly from 0 up.
         flip: probability of a horizontal mirror image.
         jitter: strength of brightness and contrast changes; 0 for none.
         rand_augment: (operations, magnitude of 10), ``None`` for none.
@@ -41,6 +44,8 @@ class AugmentConfig:
     resized_crop: tuple[float, float] | None = None
     multi_scale: tuple[float, ...] = ()
     affine: tuple[float, float, float] | None = None
+    stretch: float = 0.0
+    blur: float = 0.0
     flip: float = 0.5
     jitter: float = 0.0
     rand_augment: tuple[int, float] | None = None
@@ -57,6 +62,10 @@ class AugmentConfig:
             raise ConfigError(f"resized_crop: expected (least, most) area, above 0 to 1, got {self.resized_crop}")
         if self.affine is not None and not (min(self.affine) >= 0 and max(self.affine[1:]) < 1):
             raise ConfigError(f"affine: expected (degrees, shift, zoom), the last two 0 up to 1, got {self.affine}")
+        if not (0 <= self.stretch < 1 and 0 <= self.blur <= 3):
+            raise ConfigError(
+                f"stretch and blur: expected 0 up to 1 and 0 to 3 (pixels), got {self.stretch} and {self.blur}"
+            )
         if self.rand_augment is not None and not (self.rand_augment[0] >= 1 and 0 <= self.rand_augment[1] <= 10):
             raise ConfigError(
                 f"rand_augment: expected (1 or more, 0 to 10), got {self.rand_augment}; (4, 7.0) is common"
