@@ -214,7 +214,7 @@ class Study:
         }
 
 
-# A step's learning rate is base_lr times clips / 256: 4e-3 and 1e-3. One epoch: a table lists its clips as often as they are visited.
+# A step's rate is base_lr times clips / 256: 4e-3 and 1e-3. One epoch: a table lists clips as often as it visits them.
 _PRETRAIN = PretrainRecipe(
     augment=_AUGMENT,
     optim=OptimConfig(

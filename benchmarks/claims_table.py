@@ -189,7 +189,7 @@ def _circumstances(results: Results) -> str:
     return (
         f"{len(rows)} runs, {hours:.1f} hours on {'; '.join(machines)}; commits {', '.join(commits)}. "
         f"{study['train']['clips']} training and {study['test']['clips']} test clips; {study['pretrain']['steps']} "
-        f"steps of pre-training with {PRETRAIN_BATCH} clips each, {study['finetune']['steps']} of fine-tuning with {BATCH}."
+        f"steps of pre-training with {PRETRAIN_BATCH} clips, {study['finetune']['steps']} of fine-tuning with {BATCH}."
     )
 
 
