@@ -1,6 +1,7 @@
 import functools
 import hashlib
 import json
+import shutil
 import threading
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from doubles import Inline
+from maedfer.cli import main
 from maedfer.data import pack as pack_module
 from maedfer.data.feed import ClipFeed
 from maedfer.data.jpeg_clip import encode_pictures, read_facts
@@ -18,7 +20,7 @@ from maedfer.data.pack import pack_manifest
 from maedfer.data.shard_clips import ClipReading, ShardClips
 from maedfer.data.shard_feed import ShardFeed
 from maedfer.data.shard_files import ShardPlace
-from maedfer.data.shard_index import read_index
+from maedfer.data.shard_index import damaged_shards, read_index
 from maedfer.data.sources import ShardSource
 from maedfer.errors import ConfigError, DecodeError, ManifestError
 from maedfer.models.draws import BatchShare
@@ -303,3 +305,27 @@ def test_facts_are_checked():
             read_facts(json.dumps(good | wrong).encode(), "here")
     with pytest.raises(DecodeError, match="here"):
         read_facts(b"[]", "here")
+
+
+def test_a_single_bit_and_a_missing_shard_are_found(packed, served, tmp_path, capsys):
+    index = read_index(str(packed))
+    assert not damaged_shards(index)
+    assert not damaged_shards(read_index(served[0]))
+    assert main(["check-shards", str(packed)]) == 0
+    names = [shard.name for shard in index.shards]
+    assert f"{len(names)} of {len(names)} shards" in capsys.readouterr().out
+    copy = tmp_path / "copy"
+    shutil.copytree(packed, copy)
+    data = bytearray((copy / names[0]).read_bytes())
+    data[-2000] ^= 1
+    (copy / names[0]).write_bytes(data)
+    (copy / names[1]).unlink()
+    (copy / names[2]).write_bytes((copy / names[2]).read_bytes() + b"x")
+    counted = []
+    damaged = damaged_shards(read_index(str(copy)), lambda done, total: counted.append((done, total)))
+    assert list(damaged) == names[:3]
+    assert "not those that were packed" in damaged[names[0]]
+    assert "more bytes" in damaged[names[2]]
+    assert counted == [(done, len(names)) for done in range(1, len(names) + 1)]
+    assert main(["check-shards", str(copy)]) == 1
+    assert capsys.readouterr().err.count("copy it again") == 3

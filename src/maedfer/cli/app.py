@@ -20,7 +20,7 @@ from maedfer.cli.export import export
 from maedfer.cli.insight import attention, curves, map_embeddings, reconstruct
 from maedfer.cli.laboratory import synth
 from maedfer.cli.live import live
-from maedfer.cli.pack import pack
+from maedfer.cli.pack import check_shards, pack
 from maedfer.cli.prepare import prepare
 from maedfer.cli.reproduce import reproduce_commands
 from maedfer.cli.runs import finetune_commands, pretrain_commands
@@ -94,6 +94,7 @@ def _app() -> SubcommandApp:
         synth,
         prepare,
         pack,
+        check_shards,
         evaluate,
         aggregate,
         compare,

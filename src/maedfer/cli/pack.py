@@ -1,4 +1,4 @@
-"""``maedfer pack``: the clips of a manifest as shards for training."""
+"""``maedfer pack`` and ``check-shards``: the clips of a manifest as shards for training."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from maedfer.cli.console import plain, progress_bar
 
-__all__ = ["pack"]
+__all__ = ["check_shards", "pack"]
 
 _NAMED = 5  # of the clips that are special
 
@@ -63,6 +63,27 @@ def pack(
     _tell("longer than a minute, of which the middle minute was packed", index.shortened)
     _tell("that could not be read and are not in the shards", index.broken)
     return 1 if index.broken else 0
+
+
+def check_shards(place: Positional[str]) -> int:
+    """Compare every byte of packed shards with their index, for instance after they were copied to a store.
+
+    Prints what is damaged and returns 1, or says how much was read.
+
+    Args:
+        place: folder, https:// address or object store (s3://, gs://, ...) of the shards.
+    """
+    from maedfer.data.shard_index import damaged_shards, read_index
+
+    index = read_index(place)
+    with progress_bar("reading") as bar:
+        damaged = damaged_shards(index, bar)
+    for reason in damaged.values():
+        print(f"maedfer: {plain(reason)}", file=sys.stderr)
+    size_mb = sum(shard.size for shard in index.shards) / 1e6
+    whole = len(index.shards) - len(damaged)
+    print(f"{whole} of {len(index.shards)} shards ({size_mb:.1f} MB, {len(index)} clips) are as they were packed")
+    return 1 if damaged else 0
 
 
 def _tell(what: str, names: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ code. Of a shard on disk only the headers are gone through, and the sixteen pict
 wanted; from elsewhere a shard is streamed.
 """
 
+import hashlib
 import io
 import os
 import re
@@ -32,6 +33,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # a single letter is a disk o
 _STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "hf", "oss", "s3"})
 _TIMEOUT_S = 60.0
 _MOST_FACTS = 1 << 20
+_PIECE = 1 << 20
 _BROKEN_FILE = (OSError, tarfile.TarError, EOFError, urllib.error.URLError)
 
 
@@ -83,6 +85,22 @@ class ShardPlace:
         if len(data) > most:
             raise ManifestError(f"{self.place}/{name}: expected at most {most} bytes, got more")
         return data
+
+    def digest(self, name: str, size: int) -> str:
+        """SHA-256 of a file of exactly ``size`` bytes, read to its end.
+
+        Raises:
+            ManifestError: it cannot be read, or is shorter or longer.
+        """
+        found = hashlib.sha256()
+        try:
+            with closing(_Counted(self._open(name), size)) as stream:
+                while data := stream.read(_PIECE):
+                    found.update(data)
+                stream.finish()
+        except _BROKEN_FILE as error:
+            raise ManifestError(f"{self.place}/{name}: expected {size} bytes, got: {error}; copy it again") from error
+        return found.hexdigest()
 
     def clips(
         self, name: str, size: int, count: int, skipped: Collection[int] = ()
