@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from maedfer.cli.insight import _one_crop
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig, ViTConfig
 from maedfer.data.manifest import read_manifest, write_manifest
 from maedfer.data.sources import ClipSource
@@ -70,6 +71,20 @@ class Oracle(MaskedAutoencoder):
     def forward(self, clip, mask=None, generator=None):
         found = super().forward(clip, mask, generator)
         return found._replace(prediction=found.target)
+
+
+def test_a_map_reads_clips_as_the_manifest_says_of_all_of_them(manifest):
+    rows = [{"path": f"{index}.mp4", "label": "sad", "crop": "face"} for index in range(12)]
+    said = []
+    for faces in (0, 12, 5):
+        path = manifest.with_name(f"crop-{faces}.csv")
+        write_manifest(path, [row | {"crop": "face" if place < faces else "none"} for place, row in enumerate(rows)])
+        if faces == 5:
+            with pytest.raises(ConfigError, match=r"crop-5\.csv.*5 of 12.*--crop face"):
+                _one_crop(read_manifest(path))
+        else:
+            said.append(_one_crop(read_manifest(path)))
+    assert said == ["face", "centre"]
 
 
 @pytest.mark.parametrize("target", ["joint", "appearance"])

@@ -1,12 +1,15 @@
 """``maedfer reconstruct``, ``attention``, ``map`` and ``curves``: pictures of what a model or a run does."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
 from maedfer.cli.options import Device
-from maedfer.errors import WeightsError
+from maedfer.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from maedfer.data.manifest import Manifest
 
 __all__ = ["attention", "curves", "map_embeddings", "reconstruct"]
 
@@ -104,7 +107,7 @@ def map_embeddings(
     out: Path = Path("map.png"),
     method: Literal["tsne", "pca"] = "tsne",
     split: Literal["train", "val", "test", "all"] = "all",
-    crop: Literal["face", "centre"] = "face",
+    crop: Literal["auto", "face", "centre"] = "auto",
     root: Path | None = None,
     most: int = 2000,
     seed: int = 0,
@@ -119,7 +122,8 @@ def map_embeddings(
         out: the picture; the points go beside it as .csv.
         method: tsne keeps neighbours, pca keeps distances.
         split: which rows.
-        crop: face: find and align the face; centre: the clips are face crops.
+        crop: face: find and align the face; centre: the clips are face crops; auto: as the manifest's column crop
+            says, which must be the same for all clips.
         root: where the manifest's paths start.
         most: more clips than this are thinned out.
         seed: of the thinning and the layout.
@@ -141,13 +145,24 @@ def map_embeddings(
     network = from_pretrained(model, device=str(resolve_device(device)))
     encoder = network.config.encoder
     with progress_bar("embedding") as bar:
-        config = DataConfig(crop=crop, workers=workers)
+        config = DataConfig(crop=_one_crop(part) if crop == "auto" else crop, workers=workers)
         source = ClipSource(config, part, size=encoder.image_size, frames=encoder.num_frames, progress=bar)
         found = embedding_map(network, source, part, method=method, seed=seed)
     draw_map(found, out)  # a picture's suffix, so the table has another name
     write_map(found, out.with_suffix(".csv"))
     print(f"wrote {out}\nwrote {out.with_suffix('.csv')}")
     return 0
+
+
+def _one_crop(part: "Manifest") -> Literal["face", "centre"]:
+    """How all clips are read: as face crops when the manifest calls all of them so."""
+    faces = sum(entry.crop == "face" for entry in part.entries)
+    if 0 < faces < len(part.entries):
+        raise ConfigError(
+            f"{part.path}: expected clips that are all face crops or all not, got {faces} of {len(part.entries)}; "
+            "give --crop face to find the face in each"
+        )
+    return "centre" if faces else "face"
 
 
 def curves(runs: Positional[tuple[Path, ...]], out: Path = Path("curves.png")) -> int:
