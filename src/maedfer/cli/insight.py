@@ -122,8 +122,7 @@ def map_embeddings(
         out: the picture; the points go beside it as .csv.
         method: tsne keeps neighbours, pca keeps distances.
         split: which rows.
-        crop: face: find and align the face; centre: the clips are face crops; auto: as the manifest's column crop
-            says, which must be the same for all clips.
+        crop: face: find and align the face; centre: the clips are face crops; auto: as the manifest says of all.
         root: where the manifest's paths start.
         most: more clips than this are thinned out.
         seed: of the thinning and the layout.
