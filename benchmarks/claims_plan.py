@@ -160,8 +160,8 @@ class Clock:
     def _operations(self, job: Job, multiply_adds: float) -> float:
         if job.kind.startswith("probe"):
             return 2 * multiply_adds * (len(self.study.train.rows) + len(self.study.test.rows))
-        pretrain = PRETRAIN_BATCH * self.study.pretrain_steps, BATCH * self.study.finetune_steps
-        clips = pretrain[0] if job.kind == "pretrain" else pretrain[1]
+        study, first = self.study, job.kind == "pretrain"
+        clips = PRETRAIN_BATCH * study.pretrain_steps if first else BATCH * study.finetune_steps
         return 2 * 3 * multiply_adds * clips  # the backward pass is twice the forward one
 
     def _speed(self, job: Job) -> float:

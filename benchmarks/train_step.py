@@ -3,9 +3,9 @@
 python benchmarks/train_step.py [--batch 8] [--rounds 3] [--steps 3] [--threads 2] [--record NAME]
 
 A step is forward, backward and a fused AdamW on clips that are in memory already. Each side runs in a process of its
-own, as it ships: ours keeps freed memory and makes AdamW's moments first, as its trainer does, and takes clips as
-bytes; theirs takes normalised floats. The sides take turns, a new process at each, round after round; the median of all
-steps but each process's first counts. Needs the extra bench.
+own, as it ships: ours keeps freed memory, as its trainer does, and takes clips as bytes; theirs takes normalised
+floats. The sides take turns, a new process at each, round after round; the median of all steps but each process's
+first counts. Needs the extra bench.
 """
 
 import argparse
@@ -81,10 +81,6 @@ def measure(
         prepare(model)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.05, fused=True)
-    if side == "maedfer":
-        from maedfer.train.optim import allocate_moments
-
-        allocate_moments(optimizer)
     seconds = []
     for _ in range(1 + steps):
         began = time.perf_counter()

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from maedfer.cli.insight import _one_crop
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig, ViTConfig
 from maedfer.data.manifest import read_manifest, write_manifest
 from maedfer.data.sources import ClipSource
@@ -15,6 +14,7 @@ from maedfer.errors import ConfigError, TrainingError
 from maedfer.insight import (
     FaceClip,
     attend_faces,
+    common_crop,
     draw_attention,
     draw_curves,
     draw_map,
@@ -81,9 +81,9 @@ def test_a_map_reads_clips_as_the_manifest_says_of_all_of_them(manifest):
         write_manifest(path, [row | {"crop": "face" if place < faces else "none"} for place, row in enumerate(rows)])
         if faces == 5:
             with pytest.raises(ConfigError, match=r"crop-5\.csv.*5 of 12.*--crop face"):
-                _one_crop(read_manifest(path))
+                common_crop(read_manifest(path))
         else:
-            said.append(_one_crop(read_manifest(path)))
+            said.append(common_crop(read_manifest(path)))
     assert said == ["face", "centre"]
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig, ViTConfig
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 from maedfer.recipes import OptimConfig, paper_dfew, paper_pretrain
-from maedfer.train.optim import allocate_moments, learning_rate, parameter_groups
+from maedfer.train.optim import learning_rate, parameter_groups
 
 ENCODER = LGIFormerConfig(image_size=32, num_frames=4, embed_dim=24, depth=3, num_heads=2, region_size=(2, 1, 2))
 VIT = ViTConfig(image_size=32, num_frames=4, embed_dim=24, depth=3, num_heads=2)
@@ -112,27 +112,3 @@ def check_gradients(model, loss):
             assert parameter.grad.abs().sum() > 0, name
         else:
             assert parameter.grad is None, name
-
-
-@pytest.mark.parametrize("fused", [True, False])
-def test_moments_that_are_made_first_change_nothing(fused):
-    found = []
-    for early in (False, True):
-        torch.manual_seed(0)
-        model = torch.nn.Linear(5, 3)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.05, fused=fused)
-        if early:
-            allocate_moments(optimizer)
-        for _ in range(3):
-            model(torch.randn(4, 5)).square().mean().backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        states = [optimizer.state[parameter] for parameter in model.parameters()]
-        found.append(([p.detach().clone() for p in model.parameters()], states))
-    (late_weights, late_states), (early_weights, early_states) = found
-    assert all(map(torch.equal, late_weights, early_weights))
-    for late, own in zip(late_states, early_states, strict=True):
-        assert {name: (value.dtype, value.device) for name, value in late.items()} == {
-            name: (value.dtype, value.device) for name, value in own.items()
-        }
-        assert all(torch.equal(value, own[name]) for name, value in late.items())

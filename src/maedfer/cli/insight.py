@@ -1,15 +1,12 @@
 """``maedfer reconstruct``, ``attention``, ``map`` and ``curves``: pictures of what a model or a run does."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tyro.conf import Positional
 
 from maedfer.cli.options import Device
-from maedfer.errors import ConfigError, WeightsError
-
-if TYPE_CHECKING:
-    from maedfer.data.manifest import Manifest
+from maedfer.errors import WeightsError
 
 __all__ = ["attention", "curves", "map_embeddings", "reconstruct"]
 
@@ -134,7 +131,7 @@ def map_embeddings(
     from maedfer.data.sources import ClipSource
     from maedfer.hub import from_pretrained
     from maedfer.inference import resolve_device
-    from maedfer.insight import draw_map, embedding_map, thinned, write_map
+    from maedfer.insight import common_crop, draw_map, embedding_map, thinned, write_map
     from maedfer.insight.sheet import require_drawable
     from maedfer.recipes import DataConfig
 
@@ -144,24 +141,13 @@ def map_embeddings(
     network = from_pretrained(model, device=str(resolve_device(device)))
     encoder = network.config.encoder
     with progress_bar("embedding") as bar:
-        config = DataConfig(crop=_one_crop(part) if crop == "auto" else crop, workers=workers)
+        config = DataConfig(crop=common_crop(part) if crop == "auto" else crop, workers=workers)
         source = ClipSource(config, part, size=encoder.image_size, frames=encoder.num_frames, progress=bar)
         found = embedding_map(network, source, part, method=method, seed=seed)
     draw_map(found, out)  # a picture's suffix, so the table has another name
     write_map(found, out.with_suffix(".csv"))
     print(f"wrote {out}\nwrote {out.with_suffix('.csv')}")
     return 0
-
-
-def _one_crop(part: "Manifest") -> Literal["face", "centre"]:
-    """How all clips are read: as face crops when the manifest calls all of them so."""
-    faces = sum(entry.crop == "face" for entry in part.entries)
-    if 0 < faces < len(part.entries):
-        raise ConfigError(
-            f"{part.path}: expected clips that are all face crops or all not, got {faces} of {len(part.entries)}; "
-            "give --crop face to find the face in each"
-        )
-    return "centre" if faces else "face"
 
 
 def curves(runs: Positional[tuple[Path, ...]], out: Path = Path("curves.png")) -> int:

@@ -3,7 +3,7 @@
 from maedfer.insight.attention import Attended, attend_faces, draw_attention
 from maedfer.insight.clips import FaceClip, face_clips
 from maedfer.insight.curves import Curves, draw_curves, read_curves
-from maedfer.insight.embedding_map import EmbeddingMap, draw_map, embedding_map, thinned, write_map
+from maedfer.insight.embedding_map import EmbeddingMap, common_crop, draw_map, embedding_map, thinned, write_map
 from maedfer.insight.reconstruction import Reconstructed, draw_reconstructions, reconstruct
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "FaceClip",
     "Reconstructed",
     "attend_faces",
+    "common_crop",
     "draw_attention",
     "draw_curves",
     "draw_map",

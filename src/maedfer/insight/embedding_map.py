@@ -20,7 +20,7 @@ from maedfer.models import ExpressionClassifier
 from maedfer.output import write_text
 from maedfer.report.colours import colour_of
 
-__all__ = ["EmbeddingMap", "draw_map", "embedding_map", "thinned", "write_map"]
+__all__ = ["EmbeddingMap", "common_crop", "draw_map", "embedding_map", "thinned", "write_map"]
 
 _BATCH = 16
 _FEWEST = 5  # clips; t-SNE needs neighbours
@@ -91,6 +91,21 @@ def embedding_map(
     return EmbeddingMap(
         tuple(entry.clip_id for entry in part.entries), labels, np.asarray(points, np.float64), method, score
     )
+
+
+def common_crop(part: Manifest) -> Literal["face", "centre"]:
+    """How all clips of ``part`` are read: as the face crops that the manifest calls them, or by finding the face.
+
+    Raises:
+        ConfigError: some are face crops and some are not.
+    """
+    faces = sum(entry.crop == "face" for entry in part.entries)
+    if 0 < faces < len(part.entries):
+        raise ConfigError(
+            f"{part.path}: expected clips that are all face crops or all not, got {faces} of {len(part.entries)}; "
+            "give --crop face to find the face in each"
+        )
+    return "centre" if faces else "face"
 
 
 def thinned(part: Manifest, most: int, seed: int = 0) -> Manifest:

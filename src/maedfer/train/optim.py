@@ -4,12 +4,11 @@ import math
 import re
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from maedfer.recipes import OptimConfig
 
-__all__ = ["allocate_moments", "learning_rate", "parameter_groups"]
+__all__ = ["learning_rate", "parameter_groups"]
 
 _NEVER_DECAYED = ("representative_tokens", "mask_token")
 
@@ -44,25 +43,6 @@ def parameter_groups(
         group = groups.setdefault((decay, scale), {"params": [], "weight_decay": decay, "scale": scale})
         group["params"].append(parameter)
     return list(groups.values())
-
-
-def allocate_moments(optimizer: torch.optim.AdamW) -> None:
-    """Make both moments of every parameter now, as zeros, and not in the first step.
-
-    There they would lie between gradients and freed activations, and pieces of memory that are freed between things
-    that stay serve nobody again: the process would grow by a sixth (benchmarks/memory.py). Results are the same.
-
-    Args:
-        optimizer: new, of parameters that all get gradients.
-    """
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            beside = parameter.device if group["fused"] else "cpu"
-            optimizer.state[parameter] = {
-                "step": torch.zeros((), dtype=torch.float32, device=beside),
-                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            }
 
 
 def learning_rate(update: int, updates_per_epoch: int, config: OptimConfig, global_batch: int) -> float:

@@ -16,7 +16,6 @@ from maedfer.models import LGIBlock, ViTBlock
 from maedfer.models.layers import recompute_activations
 from maedfer.recipes import FinetuneRecipe, PretrainRecipe
 from maedfer.train.ema import AveragedWeights
-from maedfer.train.optim import allocate_moments
 
 __all__ = ["Learner", "full_tensors", "like", "place", "resharded"]
 
@@ -90,7 +89,6 @@ def place(
         groups = [{**group, "params": [placed[names[id(value)]] for value in group["params"]]} for group in groups]
     fused = accelerator.device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=recipe.optim.betas, fused=fused)
-    allocate_moments(optimizer)
     average = AveragedWeights(model, recipe.optim.ema) if recipe.optim.ema is not None else None
     return Learner(accelerator, prepared, model, accelerator.prepare_optimizer(optimizer), average)
 
