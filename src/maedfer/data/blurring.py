@@ -24,5 +24,5 @@ def blur(clips: UInt8[Tensor, "B 3 T H W"], deviations: Float[Tensor, " B"], mos
     side = 2 * math.ceil(_REACH * most) + 1
     widths = deviations.clamp(min=1e-3)[:, None].expand(-1, 2)
     pictures = rearrange(clips, "b c t h w -> b (c t) h w").float()
-    blurred = gaussian_blur2d(pictures, (side, side), widths, border_type="reflect")
+    blurred: Tensor = gaussian_blur2d(pictures, (side, side), widths, border_type="reflect")
     return blurred.round().clamp(0, 255).byte().view(clips.shape)
