@@ -17,7 +17,8 @@ import onnxruntime
 import torch
 
 import record
-from maedfer.export import compare, export_clips, write_graph, write_int8
+from maedfer.export import compare, write_graph, write_int8
+from maedfer.face_sample import sample_faces
 from maedfer.hub import from_pretrained, locate
 from maedfer.onnx_model import INT8_FILE, ONNX_FILE, open_onnx
 from maedfer.weights import fingerprint
@@ -40,8 +41,8 @@ def main() -> int:
     torch.set_num_threads(_THREADS)
     cv2.setNumThreads(1)
     model = from_pretrained(arguments.model)
-    known = export_clips(arguments.calibration, model.config, most=arguments.calibration_clips)
-    clips = export_clips(arguments.clips, model.config, most=arguments.most)
+    known = sample_faces(arguments.calibration, model.config, most=arguments.calibration_clips)
+    clips = sample_faces(arguments.clips, model.config, most=arguments.most)
     with TemporaryDirectory() as folder:
         files = {"float32": Path(folder, ONNX_FILE), "int8": Path(folder, INT8_FILE)}
         write_graph(model, files["float32"], sha256=fingerprint(locate(arguments.model)))

@@ -36,11 +36,9 @@ WANTED = {"pre-train": (1.3, 2.3), "fine-tune": (1.5, 3.0)}
 
 def ours(stage: str, batch: int) -> tuple[nn.Module, Loss]:
     """MAE-DFER at the paper's size, and its loss for a batch."""
-    from maedfer.allocator import keep_freed_memory
     from maedfer.config import AutoencoderConfig, ClassifierConfig, LGIFormerConfig
     from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 
-    keep_freed_memory()
     clips = torch.randint(0, 256, (batch, 3, 16, 160, 160), dtype=torch.uint8)
     if stage == "pre-train":
         autoencoder = MaskedAutoencoder(AutoencoderConfig())
@@ -73,8 +71,15 @@ def theirs(stage: str, batch: int) -> tuple[nn.Module, Loss]:
 def measure(
     side: str, stage: str, precision: str, batch: int, steps: int, prepare: Callable[[nn.Module], None] | None = None
 ) -> dict[str, Any]:
-    """Seconds of single steps after the first, and the most memory of this process; ``prepare`` changes the model."""
+    """Seconds of single steps after the first, and the most memory of this process.
+
+    ``prepare`` switches activation checkpointing on.
+    """
+    from maedfer.allocator import give_back_freed_memory, keep_freed_memory
+
     torch.manual_seed(0)
+    if side == "maedfer":  # as a training run does, with and without activation checkpointing
+        (keep_freed_memory if prepare is None else give_back_freed_memory)()
     model, loss_of_batch = (ours if side == "maedfer" else theirs)(stage, batch)
     model.train()
     if prepare is not None:

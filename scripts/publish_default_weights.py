@@ -3,6 +3,8 @@
 python scripts/publish_default_weights.py --weights CALIBRATED --uncalibrated EVAL_BEFORE/evaluation.json \
     --test TEST --evaluation EVAL/evaluation.json --shift SHIFT --shift-evaluation SHIFT_EVAL/evaluation.json \
     --train TRAIN/manifest.csv --real REAL_CLIPS.json --relative REAL_CLIPS_PERSON.json \
+    --unadapted UNADAPTED/evaluation.json --unadapted-shift UNADAPTED_SHIFT/evaluation.json \
+    --unadapted-real REAL_CLIPS_UNADAPTED.json \
     --results benchmarks/results/default_weights.json
 """
 
@@ -22,6 +24,7 @@ import tyro
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from maedfer.adaptation import ADAPTATION_FILE
 from maedfer.evaluate.calibration import CALIBRATION_FILE
 from maedfer.evaluate.confidence import expected_calibration_error
 from maedfer.models import ExpressionClassifier
@@ -47,6 +50,9 @@ class Settings:
         train: manifest of the clips that were trained on.
         real: what benchmarks/real_clips.py recorded for these weights.
         relative: the same with --baseline person.
+        unadapted: evaluation.json of the weights before adaptation to photographs, on the test clips.
+        unadapted_shift: the same on the test clips of the other rig.
+        unadapted_real: what benchmarks/real_clips.py recorded for them.
         results: JSON file for all numbers.
         run: folders of the runs whose recipe.json and validation scores are kept, in order.
     """
@@ -60,6 +66,9 @@ class Settings:
     train: Path
     real: Path
     relative: Path
+    unadapted: Path
+    unadapted_shift: Path
+    unadapted_real: Path
     results: Path
     run: tuple[Path, ...] = ()
 
@@ -105,6 +114,23 @@ def calibration_facts(settings: Settings, evaluation: dict[str, Any]) -> dict[st
         "test_before": before["confidence"],
         "test_after": evaluation["confidence"],
         "test_ece_if_perfect": perfect_error(evaluation),
+    }
+
+
+def adaptation_facts(settings: Settings) -> dict[str, Any]:
+    """What the weights were before they were fitted to photographs, and what they then said of these."""
+    fitted = json.loads((settings.weights / ADAPTATION_FILE).read_text())
+    before, after = (
+        ", ".join(f"{label} {count}" for label, count in fitted[key].items())
+        for key in ("answers_before", "answers_after")
+    )
+    before_real = json.loads(settings.unadapted_real.read_text())
+    return {
+        "faces": fitted["clips"],
+        "photograph_answers": f"What the weights say of them, before: {before}; after: {after}.",
+        "unadapted_uar": 100 * json.loads(settings.unadapted.read_text())["scores"]["uar"],
+        "unadapted_shift": 100 * json.loads(settings.unadapted_shift.read_text())["scores"]["uar"],
+        "calm_unadapted": calm_said(before_real),
     }
 
 
@@ -219,6 +245,7 @@ def main(settings: Settings) -> None:
     real, relative = (json.loads(path.read_text()) for path in (settings.real, settings.relative))
     scores, calibration = evaluation["scores"], calibration_facts(settings, evaluation)
     trained = [row for row in rows_of(settings.train) if row["split"] == "train"]
+    adaptation = adaptation_facts(settings)
     groups = {"test": by_group(settings.test, evaluation), "shift": by_group(settings.shift, shift)}
     save_model(model, ASSETS, half=True)
     file = ASSETS / "model.safetensors"
@@ -251,6 +278,7 @@ def main(settings: Settings) -> None:
         stills=stills_said(real),
         calm=calm_said(real),
         calm_relative=calm_said(relative),
+        **adaptation,
         temperature=calibration["temperature"],
         fitted_clips=calibration["fitted_on"]["clips"],
         before=in_percent(calibration["test_before"]),
@@ -275,6 +303,7 @@ def main(settings: Settings) -> None:
         "shift_intervals": shift["intervals"],
         "groups": groups,
         "calibration": calibration,
+        "adaptation": adaptation,
         "runs": [run_facts(folder) for folder in settings.run],
     }
     write_text(settings.results, json.dumps(results, indent=1) + "\n")

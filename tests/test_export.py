@@ -13,7 +13,8 @@ pytest.importorskip("onnxruntime")
 
 from maedfer.config import ClassifierConfig, EncoderConfig, LGIFormerConfig, ViTConfig  # noqa: E402
 from maedfer.errors import ConfigError, WeightsError  # noqa: E402
-from maedfer.export import compare, export_clips, export_onnx, write_graph, write_int8  # noqa: E402
+from maedfer.export import compare, export_onnx, write_graph, write_int8  # noqa: E402
+from maedfer.face_sample import sample_faces  # noqa: E402
 from maedfer.inference import class_probabilities, clip_embeddings  # noqa: E402
 from maedfer.judge import Judge  # noqa: E402
 from maedfer.models import ExpressionClassifier  # noqa: E402
@@ -250,7 +251,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(
 
 def test_calibration_needs_faces_and_a_sane_number(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="1 to 512"):
-        export_clips((), classifier().config, most=0)
+        sample_faces((), classifier().config, most=0)
     with pytest.raises(ConfigError, match="at least one clip"):
         write_int8(tmp_path / ONNX_FILE, tmp_path / INT8_FILE, some_clips(0))
 

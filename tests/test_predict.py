@@ -265,6 +265,15 @@ def test_default_weights_are_those_inside_the_package(
     assert predictor.predict(talk).tracks() == (0, 1)
 
 
+def test_only_the_default_weights_are_read_against_the_person_unasked(model: ColourModel) -> None:
+    assert Predictor(device="cpu", detector=DiscFinder()).settings.baseline == "person"
+    assert Predictor("default", device="cpu", detector=DiscFinder(), baseline="none").settings.baseline == "none"
+    assert Predictor(model, device="cpu", detector=DiscFinder()).settings.baseline == "none"
+    folder = locate("default")
+    assert Predictor(folder, device="cpu", detector=DiscFinder()).settings.baseline == "none"
+    assert Predictor(folder, device="cpu", detector=DiscFinder(), baseline="person").settings.baseline == "person"
+
+
 def test_pretraining_weights_are_not_taken_for_a_classifier(tmp_path: Path) -> None:
     from maedfer.config import AutoencoderConfig, DecoderConfig
 

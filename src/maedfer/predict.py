@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maedfer.hub import DEFAULT_MODEL
 from maedfer.inference import Device
 from maedfer.judge import Judge
 from maedfer.models import ExpressionClassifier
@@ -22,8 +23,8 @@ from maedfer.reading import Progress, Source, open_source
 from maedfer.report.embeddings import Embeddings
 from maedfer.report.portraits import Album
 from maedfer.report.prediction import Prediction
-from maedfer.report.usual import require_resting
-from maedfer.report.windows import Baseline, FaceBox, Settings, WindowPrediction
+from maedfer.report.usual import RESTING, require_resting
+from maedfer.report.windows import Baseline, BaselineChoice, FaceBox, Settings, WindowPrediction
 from maedfer.video.clips import DECODED_SIDE
 from maedfer.video.detect import CenterFace, FaceDetector
 from maedfer.video.faces import FaceClips
@@ -60,7 +61,9 @@ class Predictor:
         smoothing_s: standard deviation in seconds of the smoothing of answers over time; 0 = none. Raw probabilities
             are always kept.
         min_confidence: below it the answer is "unsure", 0..1.
-        baseline: ``"person"``: each face is read against its own usual look in the video, for talks and interviews.
+        baseline: ``"person"``: each face is read against its own usual look in the video, for talks and interviews;
+            ``"none"``: as the model says; ``"auto"``: person for the weights inside the package, which learnt from
+            rendered faces and take what is constant in a real one for an expression, none for any others.
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
@@ -83,10 +86,11 @@ class Predictor:
         min_score: float = 0.5,
         smoothing_s: float = 0.0,
         min_confidence: float = 0.5,
-        baseline: Baseline = "none",
+        baseline: BaselineChoice = "auto",
     ) -> None:
         self.judge = Judge(model, device, batch_size, runtime)
-        if baseline == "person":
+        against = _baseline(baseline, self.judge)
+        if against == "person":
             require_resting(self.labels)
         self._detector: FaceDetector = (
             CenterFace(min_face=min_face, max_side=DECODED_SIDE) if detector is None else detector
@@ -102,7 +106,7 @@ class Predictor:
             min_score=min_score,
             smoothing_s=smoothing_s,
             min_confidence=min_confidence,
-            baseline=baseline,
+            baseline=against,
         )
         self._clips = self.face_clips()
 
@@ -230,3 +234,9 @@ class Predictor:
             coverage=facts[:, 3],
             vectors=np.concatenate(vectors)[order],
         )
+
+
+def _baseline(asked: BaselineChoice, judge: Judge) -> Baseline:
+    if asked == "auto":
+        return "person" if judge.identity.name == DEFAULT_MODEL and RESTING in judge.labels else "none"
+    return asked

@@ -11,6 +11,7 @@ from types import FrameType
 from tyro.extras import SubcommandApp
 
 from maedfer import __version__
+from maedfer.cli.adapt import adapt
 from maedfer.cli.calibrate import calibrate
 from maedfer.cli.commands import demo, embed, predict
 from maedfer.cli.console import complain, speaks
@@ -99,6 +100,7 @@ def _app() -> SubcommandApp:
         aggregate,
         compare,
         calibrate,
+        adapt,
         export,
         reconstruct,
         attention,

@@ -10,7 +10,7 @@ __all__ = ["AnswerOptions", "Baseline", "Device", "FaceOptions", "ModelOptions",
 
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "onnx"]
-Baseline = Literal["none", "person"]
+Baseline = Literal["auto", "none", "person"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FaceOptions(ModelOptions):
         batch_size: int = 8,
         smoothing_s: float = 0.0,
         min_confidence: float = 0.5,
-        baseline: Baseline = "none",
+        baseline: Baseline = "auto",
     ) -> "Predictor":
         """A predictor of these settings; loads torch."""
         from maedfer.predict import Predictor
@@ -105,12 +105,13 @@ class AnswerOptions(ReadingOptions):
         smoothing: standard deviation in seconds of the smoothing of answers over time; 0: none. Raw values are kept.
         min_confidence: below it the answer is "unsure", 0 to 1.
         baseline: "person" reads each face that is judged for 15 seconds or more against its own usual look in this
-            video: for talks and interviews, where a face mostly rests. "none": as the model says.
+            video: for talks and interviews, where a face mostly rests. "none": as the model says. "auto": person for
+            the default model, none for any other.
     """
 
     smoothing: float = 0.0
     min_confidence: float = 0.5
-    baseline: Baseline = "none"
+    baseline: Baseline = "auto"
 
     def make(self) -> "Predictor":
         """A predictor of these settings; loads torch."""

@@ -43,7 +43,8 @@ class ServeOptions(FaceOptions):
         batch_size: clips that go through the model together.
         smoothing: standard deviation in seconds of the smoothing of answers over time; 0: none.
         min_confidence: below it the answer is "unsure", 0 to 1.
-        baseline: "person" reads a face that is judged for 15 seconds or more against its own usual look.
+        baseline: "person" reads a face that is judged for 15 seconds or more against its own usual look; "auto": person
+            for the default model, none for any other.
     """
 
     host: str = "127.0.0.1"
@@ -64,7 +65,7 @@ class ServeOptions(FaceOptions):
     batch_size: int = 8
     smoothing: float = 0.0
     min_confidence: float = 0.5
-    baseline: Baseline = "none"
+    baseline: Baseline = "auto"
 
     def settings(self) -> "ServeSettings":
         """The same for the service, which checks them."""

@@ -7,10 +7,9 @@
     exported = export_onnx("default", "out", int8=True)
 """
 
-from maedfer.export.clips import export_clips
 from maedfer.export.compare import Agreement, compare
 from maedfer.export.export import Exported, export_onnx
 from maedfer.export.graph import write_graph
 from maedfer.export.quantise import write_int8
 
-__all__ = ["Agreement", "Exported", "compare", "export_clips", "export_onnx", "write_graph", "write_int8"]
+__all__ = ["Agreement", "Exported", "compare", "export_onnx", "write_graph", "write_int8"]

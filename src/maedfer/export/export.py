@@ -8,10 +8,10 @@ import torch
 
 from maedfer.config_json import to_json
 from maedfer.errors import MaedferError
-from maedfer.export.clips import export_clips
 from maedfer.export.compare import Agreement, compare
 from maedfer.export.graph import write_graph
 from maedfer.export.quantise import write_int8
+from maedfer.face_sample import sample_faces
 from maedfer.hub import from_pretrained, locate
 from maedfer.models import ExpressionClassifier
 from maedfer.onnx_model import INT8_FILE, ONNX_FILE, open_onnx, require_onnx
@@ -69,7 +69,7 @@ def export_onnx(
     folder = Path(out)
     require_writable(folder)
     network, sha256 = _model(model)
-    clips = export_clips(calibration, network.config, most=calibration_clips)
+    clips = sample_faces(calibration, network.config, most=calibration_clips)
     files = {ONNX_FILE: folder / ONNX_FILE}
     # One of an earlier export would be taken for this model's.
     (folder / INT8_FILE).unlink(missing_ok=True)

@@ -7,10 +7,22 @@ from typing import Literal
 from maedfer.errors import ConfigError
 from maedfer.video.types import TrackedFace
 
-__all__ = ["UNSEEN", "UNSURE", "Baseline", "FaceBox", "ModelIdentity", "Portrait", "Settings", "WindowPrediction"]
+__all__ = [
+    "UNSEEN",
+    "UNSURE",
+    "Baseline",
+    "BaselineChoice",
+    "FaceBox",
+    "ModelIdentity",
+    "Portrait",
+    "Settings",
+    "WindowPrediction",
+]
 
 #: What probabilities are read against: nothing, or each face's own usual look.
 Baseline = Literal["none", "person"]
+#: What a caller may ask for; auto: person for the weights inside the package, none for any others.
+BaselineChoice = Literal["auto", "none", "person"]
 
 #: Stands in the place of a label where a window could not be judged, for want of a face.
 UNSEEN = "unseen"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from maedfer.errors import ConfigError
 from maedfer.inference import Device
 from maedfer.onnx_model import Runtime
-from maedfer.report.windows import Baseline
+from maedfer.report.windows import BaselineChoice
 
 if TYPE_CHECKING:
     from maedfer.predict import Predictor
@@ -37,7 +37,7 @@ class ReadingSettings:
     batch_size: int = 8
     smoothing_s: float = 0.0
     min_confidence: float = 0.5
-    baseline: Baseline = "none"
+    baseline: BaselineChoice = "auto"
     min_face: float = 0.1
     min_face_px: float = 16.0
     min_score: float = 0.5

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from maedfer.allocator import keep_freed_memory
+from maedfer.allocator import give_back_freed_memory, keep_freed_memory
 from maedfer.data.feed import ClipFeed
 from maedfer.errors import TrainingError
 from maedfer.models.draws import BatchShare
@@ -100,7 +100,7 @@ def train(job: Job, progress: Progress | None = None) -> Finished:
             all processes.
         OutputError: a checkpoint cannot be written.
     """
-    keep_freed_memory()
+    (give_back_freed_memory if job.recipe.compute.checkpoint_activations else keep_freed_memory)()
     accelerator = start_processes(job.recipe.compute)
     fresh = _beginning(job, accelerator)
     learner = place(job.model, job.groups, job.recipe, accelerator)

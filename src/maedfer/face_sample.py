@@ -1,4 +1,4 @@
-"""Face crops to calibrate and compare on, cut as prediction cuts them."""
+"""Face crops from videos, pictures and manifests, cut as prediction cuts them: to calibrate, compare and adapt on."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -17,20 +17,20 @@ from maedfer.video.crop import crop_clip
 from maedfer.video.detect import CenterFace
 from maedfer.video.faces import FaceClips
 
-__all__ = ["export_clips"]
+__all__ = ["sample_faces"]
 
 _Item = TypeVar("_Item")
 _MOST = 512  # clips of 1 MB each; the ranges no longer change much after some dozens
 
 
-def export_clips(
+def sample_faces(
     sources: Sequence[Path], config: ClassifierConfig, *, most: int = 64
 ) -> UInt8[np.ndarray, "N 3 T S S"]:
     """Clips of faces from manifests and videos, in the shape that a model reads.
 
     Args:
         sources: manifests (``.csv``: the main face of the middle of each clip, evenly spread over the rows) and videos
-            (each face in each window); none: the sample video inside the package.
+            or pictures (each face in each window); none: the sample video inside the package.
         config: of the model.
         most: clips at most, evenly spread, 1 to 512.
 
@@ -39,14 +39,14 @@ def export_clips(
         DecodeError, ManifestError: a source cannot be read.
     """
     if not 1 <= most <= _MOST:
-        raise ConfigError(f"calibration: expected 1 to {_MOST} clips, got {most}; 64 is common")
+        raise ConfigError(f"clips of faces: expected 1 to {_MOST}, got {most}; 64 is common")
     spec = ClipSpec(num_frames=config.encoder.num_frames, size=config.encoder.image_size)
     chosen = tuple(sources) or (Path(str(files("maedfer").joinpath("assets", "sample", "sample.mp4"))),)
     share = -(-most // len(chosen))
     found = [clip for source in chosen for clip in _of_source(source, spec, share)][:most]
     if not found:
         raise ConfigError(
-            f"calibration: expected faces in {chosen[0]}, found none; give other clips with --calibration"
+            f"expected faces in {chosen[0]}, found none; give videos, pictures or manifests that show faces"
         )
     return np.stack(found)
 
