@@ -264,3 +264,25 @@ def test_the_whole_export_drops_an_older_int8_file(tmp_path: Path) -> None:
     assert found.int8 is None
     assert [path.name for path in found.files] == [ONNX_FILE, "config.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", ONNX_FILE]
+
+
+def test_a_stem_stays_in_8_bits_and_gelu_is_one_operator(tmp_path: Path) -> None:
+    import onnxruntime
+
+    torch.manual_seed(2)
+    model = learnt(classifier(replace(LGI, stem_width=8)))
+    write_graph(model, tmp_path / ONNX_FILE, sha256=None)
+    write_int8(tmp_path / ONNX_FILE, tmp_path / INT8_FILE, some_clips(8))
+    for name in (ONNX_FILE, INT8_FILE):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "run.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(str(tmp_path / name), options, providers=["CPUExecutionProvider"])
+        run = [node.op_type for node in onnx.load(tmp_path / "run.onnx").graph.node]
+        assert "Erf" not in run, name
+        assert {"Gelu", "BiasGelu"} & set(run), name
+    # The last sum is rectified in float where the tokens begin; every other one is a sum of bytes.
+    stages = len(model.encoder.embed.stages)
+    assert run.count("QLinearConv") == 1 + 3 * stages
+    assert run.count("QLinearAdd") == stages
+    assert "Relu" not in run

@@ -96,7 +96,7 @@ def test_ratios_of_memory(load: Any) -> None:
         "transformers, kept": row(100, 4.0),
         "transformers, computed again": row(25, 5.0),
     }
-    assert list(load("memory").ratios(figures).values()) == [0.5, 0.8, 0.4, 1.5]
+    assert list(load("memory").ratios(figures).values()) == [0.5, 0.2, 0.8, 0.75, 0.4, 1.5]
 
 
 def test_encoders_of_all_sizes_of_the_growth_can_be_built(load: Any) -> None:

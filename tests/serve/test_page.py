@@ -77,6 +77,50 @@ def test_a_person_reads_the_sample(tmp_path: Path, width: int) -> None:
     assert len(table.splitlines()) > 5
 
 
+def film_for_a_camera(path: Path) -> Path:
+    """The sample as Chromium's pretended camera reads it."""
+    import av
+
+    sample = str(files("maedfer").joinpath("assets", "sample", "sample.mp4"))
+    with av.open(sample) as source, av.open(str(path), "w", format="mjpeg") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height = source.streams.video[0].width, source.streams.video[0].height
+        stream.pix_fmt = "yuvj420p"
+        for frame in source.decode(video=0):
+            film.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        film.mux(stream.encode())
+    return path
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome is installed")
+def test_a_person_records_a_video_and_takes_a_second_reading_back(tmp_path: Path) -> None:
+    camera, private = film_for_a_camera(tmp_path / "camera.mjpeg"), tmp_path / "private"
+    private.mkdir()
+    pretended = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    arguments = ["--no-sandbox", *pretended, f"--use-file-for-fake-video-capture={camera}"]
+    with running(private, ServeSettings(), None) as real, sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+        page.set_default_timeout(60_000)
+        page.goto(real.address)
+        page.get_by_label("Capture from camera").click()
+        page.get_by_text("Click to Access Webcam").click()
+        page.get_by_label("start recording").click()
+        page.wait_for_timeout(5000)
+        page.get_by_label("start recording").click()  # which says Stop now
+        page.get_by_label("Clear").wait_for()
+        page.get_by_role("button", name="Read the video").click()
+        page.locator("#result iframe").wait_for(timeout=300_000)
+        assert page.locator("#result table tbody tr").count() >= 1
+        page.get_by_role("button", name="Read the video").click()
+        page.locator("#said [role=status]").wait_for()
+        page.get_by_role("button", name="Cancel").click()
+        sync_api.expect(page.locator("#said")).to_have_text("")
+        sync_api.expect(page.locator("#result")).to_have_text("")
+        assert page.locator("#result iframe").count() == 0
+        browser.close()
+
+
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
     """What the worker without a model takes for a video."""

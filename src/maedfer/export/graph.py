@@ -37,7 +37,10 @@ class _BothOutputs(nn.Module):
     def forward(self, clips: UInt8[Tensor, "B 3 T H W"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B D"]]:
         """Logits and embedding."""
         model = self.model
-        pixels = model.normalizer(model.normalizer.scale(clips))
+        # One product and one sum instead of the normalizer's division, difference and division: it is a tenth of the
+        # work of a small model.
+        normalizer = model.normalizer
+        pixels = clips.float() * (1 / (255 * normalizer.deviation)) - normalizer.mean / normalizer.deviation
         if model.config.pooling == "places":
             places = model.places(pixels)
             return model.logits_of_places(places), places.mean(dim=(1, 2, 3))
@@ -66,6 +69,7 @@ def write_graph(model: ExpressionClassifier, path: Path, *, sha256: str | None) 
     proto = _traced(model).model_proto
     onnx.helper.set_model_props(proto, _metadata(model, sha256))
     _tidy(proto.graph)
+    _let_gelu_be_fused(proto.graph)
     data = proto.SerializeToString()
     write_whole(path, lambda temporary: temporary.write_bytes(data))
 
@@ -119,6 +123,23 @@ def _tidy(graph: Any) -> None:
         node.doc_string = ""
     for port in (*graph.input, *graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
+def _let_gelu_be_fused(graph: Any) -> None:
+    """Write ``x * (0.5 * (1 + erf))`` as ``(x * (1 + erf)) * 0.5``, which onnxruntime knows for one operator.
+
+    Halving is exact, so no bit changes.
+    """
+    maker = {name: node for node in graph.node for name in node.output}
+    for last in graph.node:
+        half = maker.get(last.input[1]) if last.op_type == "Mul" and len(last.input) == 2 else None
+        added = maker.get(half.input[1]) if half is not None and half.op_type == "Mul" else None
+        grown = maker.get(added.input[0]) if added is not None and added.op_type == "Add" else None
+        if half is None or added is None or grown is None or grown.op_type != "Erf":
+            continue
+        scalar = half.input[0]
+        half.input[:] = [last.input[0], added.output[0]]
+        last.input[:] = [half.output[0], scalar]
 
 
 def _metadata(model: ExpressionClassifier, sha256: str | None) -> dict[str, str]:

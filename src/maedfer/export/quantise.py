@@ -16,13 +16,15 @@ __all__ = ["write_int8"]
 
 _BATCH = 4
 _PRODUCTS = ("MatMul", "Gemm", "Conv")
+_BETWEEN_CONVOLUTIONS = ("Relu", "Add")
 
 
 def write_int8(source: Path, path: Path, clips: UInt8[np.ndarray, "N 3 T H W"]) -> None:
     """Quantise the products with weights: int8 weights by channel, uint8 activations, ranges seen on ``clips``.
 
-    LayerNorm, softmax, GELU, the products of attention and the head stay float32: they are a few hundredths of the
-    work and most of the error. Weights use 7 bits, without which processors that lack VNNI overflow silently.
+    A convolutional stem stays in 8 bits from its first convolution to its last sum. LayerNorm, softmax, GELU, the
+    products of attention and the head stay float32: they are a few hundredths of the work and most of the error.
+    Weights use 7 bits, without which processors that lack VNNI overflow silently.
 
     Args:
         source: of :func:`maedfer.export.graph.write_graph`.
@@ -49,8 +51,8 @@ def write_int8(source: Path, path: Path, clips: UInt8[np.ndarray, "N 3 T H W"]) 
             str(raw),
             _Clips(clips),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(_PRODUCTS),
-            nodes_to_quantize=_products_with_weights(onnx.load(ready)),
+            op_types_to_quantize=[*_PRODUCTS, *_BETWEEN_CONVOLUTIONS],
+            nodes_to_quantize=_in_8_bits(onnx.load(ready)),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -73,14 +75,24 @@ def _drop_unused_operator_sets(model: Any) -> None:
     model.opset_import.extend(kept)
 
 
-def _products_with_weights(model: Any) -> list[str]:
-    """Names of the products with a weight, convolutions too; without the head, which makes the logits."""
+def _in_8_bits(model: Any) -> list[str]:
+    """Names of the products with a weight, but for the head, which makes the logits, and of what joins convolutions."""
     weights = {tensor.name for tensor in model.graph.initializer}
-    return [
-        node.name
-        for node in model.graph.node
-        if node.op_type in _PRODUCTS and node.input[1] in weights and "logits" not in node.output
-    ]
+    maker = {name: node for node in model.graph.node for name in node.output}
+    chosen: dict[str, Any] = {}
+    for node in model.graph.node:  # in the order of their results
+        if node.op_type in _PRODUCTS:
+            kept = node.input[1] in weights and "logits" not in node.output
+        else:
+            makers = [maker[name] for name in node.input if name in maker]
+            kept = (
+                node.op_type in _BETWEEN_CONVOLUTIONS
+                and len(makers) == len(node.input)
+                and all(one.name in chosen and one.op_type in ("Conv", "Add") for one in makers)
+            )
+        if kept:
+            chosen[node.name] = node
+    return list(chosen)
 
 
 class _Clips:

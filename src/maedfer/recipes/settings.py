@@ -128,7 +128,8 @@ class ComputeConfig:
             processor that has to imitate it takes some fifty times as long.
         compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation); not with
             ``fsdp``.
-        checkpoint_activations: compute the blocks' activations again in the backward pass: less memory, more time.
+        checkpoint_activations: compute the blocks' activations again in the backward pass: a third of the memory, more
+            time (docs/performance.md).
         fsdp: shard weights, gradients and moments over the processes (FSDP2), for encoders that do not fit one device;
             nothing is sharded by one process alone.
 
