@@ -72,7 +72,20 @@ def test_from_weights_to_weights(
     save_model(classifier(), tmp_path / "weights")
     before = {path.name: path.read_bytes() for path in (tmp_path / "weights").iterdir()}
     out = tmp_path / "adapted"
-    arguments = ["adapt", "a.mp4", "b.jpg", "--model", str(tmp_path / "weights"), "--out", str(out), "--device", "cpu"]
+    talks = tmp_path / "talks"
+    talks.mkdir()
+    (talks / "a.mp4").touch()
+    arguments = [
+        "adapt",
+        str(talks),
+        "b.jpg",
+        "--model",
+        str(tmp_path / "weights"),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+    ]
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert f"{len(clips)} clips of faces" in said

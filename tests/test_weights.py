@@ -3,6 +3,8 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -294,3 +296,10 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     write_official(model, tmp_path / "model.pth")
     with pytest.raises(WeightsError, match=r"mlp\.fc1\.bias.*finite"):
         load_model(tmp_path / "model.pth", config=CLASSIFIER)
+
+
+def test_the_default_weights_open_without_torchs_compiler() -> None:
+    """Which takes two seconds to load and leaves a folder among the temporary files."""
+    code = "import sys, maedfer; maedfer.load_model('default'); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -112,3 +112,15 @@ def test_the_page_and_the_tables_show_both(tmp_path: Path) -> None:
     assert "Each face against itself" in page
     assert "<span>Relative</span>" in page
     assert "Each face against itself" not in read.reread(baseline="none").save(tmp_path, ("html",))[0].read_text()
+
+
+def test_what_is_too_short_or_smiles_is_shown_as_it_is(tmp_path: Path) -> None:
+    brief = replace(prediction_of(stern()), windows=tuple(windows(stern(9)))).reread(baseline="person")
+    smiling = np.tile(np.eye(len(LABELS))[HAPPY] * 3.0, (20, 1))
+    for untouched in (brief, replace(brief, windows=tuple(windows(smiling)))):
+        assert untouched.reworked == ""
+        page, table = untouched.save(tmp_path, ("html", "json"))
+        assert "<span>Relative</span>" not in page.read_text()
+        assert [w["label"] for w in json.loads(table.read_text())["windows"]] == [w.label for w in untouched.windows]
+    assert brief.reread(smoothing_s=1.0).reworked == "smoothed"
+    assert prediction_of(stern()).reread(baseline="person", smoothing_s=1.0).reworked == "relative, smoothed"

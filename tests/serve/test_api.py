@@ -189,7 +189,10 @@ def test_a_full_house_says_when_to_come_back(tmp_path: Path) -> None:
         assert settled(house) == []
 
 
-def test_a_client_that_goes_away_frees_its_worker(house: Running, client: "httpx.Client") -> None:
+def test_a_client_that_goes_away_frees_its_worker_and_is_no_error(
+    house: Running, client: "httpx.Client", caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "maedfer.serve")
     host, port = house.address.removeprefix("http://").split(":")
     head = b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhang\r\n--b--\r\n'
@@ -198,6 +201,7 @@ def test_a_client_that_goes_away_frees_its_worker(house: Running, client: "httpx
             connection.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + sent)
             time.sleep(0.3)
     assert settled(house) == []
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_answers_of_many_at_once_are_not_mixed(house: Running) -> None:

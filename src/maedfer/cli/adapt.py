@@ -15,7 +15,7 @@ __all__ = ["adapt"]
 
 
 def adapt(
-    sources: Positional[tuple[Path, ...]],
+    sources: Positional[tuple[str, ...]],
     out: Path,
     model: str = "default",
     clips: int = 512,
@@ -28,16 +28,19 @@ def adapt(
     same it takes away what they do. Calibrate and evaluate the copy on labelled clips, if you have some.
 
     Args:
-        sources: videos, pictures and manifests (.csv) of faces like those to be judged.
+        sources: videos, pictures, folders of videos, patterns such as "photographs/*.jpg", and manifests (.csv), of
+            faces like those to be judged.
         out: folder for the adapted weights.
         model: "default" (the weights in the package), a folder of weights, or a .pth checkpoint.
         clips: how many clips of them, at most, 32 to 512.
         device: where the model runs; auto takes a GPU when there is one.
     """
     from maedfer.adaptation import ADAPTATION_FILE, adapt_weights
+    from maedfer.video.find import find_videos
 
+    files = [video.source for video in find_videos(sources, out=out) if isinstance(video.source, Path)]
     with progress_bar("adapting") as bar:
-        found = adapt_weights(model, sources, out, most=clips, device=device, progress=bar)
+        found = adapt_weights(model, files, out, most=clips, device=device, progress=bar)
     print(_table(found))
     print(f"wrote {found.files[0]}")
     print(f"wrote {found.files[0] / ADAPTATION_FILE}")

@@ -51,6 +51,10 @@ class ConvolutionalEmbedding(nn.Module):
 
     def initialise(self) -> None:
         """Deviations that keep the size of activations from stage to stage."""
+        if (
+            self.join.weight.is_meta
+        ):  # a file will bring the weights; drawing them here would load torch's compiler, 2 s
+            return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

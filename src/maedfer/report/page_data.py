@@ -11,7 +11,7 @@ from maedfer.report.colours import colour_of, ink_on
 from maedfer.report.page_words import made_visible
 from maedfer.report.prediction import Prediction
 from maedfer.report.summary import TrackSummary, summarise
-from maedfer.report.windows import UNSURE, Portrait, Settings, WindowPrediction
+from maedfer.report.windows import UNSURE, Portrait, WindowPrediction
 
 __all__ = ["FaceStory", "JsonValue", "nearest_portrait", "page_data", "stories", "thinned"]
 
@@ -98,7 +98,7 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
         faces: the faces with a timeline, in the order of the page.
     """
     labels, settings = prediction.labels, prediction.settings
-    smoothed = settings.reworked
+    smoothed = bool(prediction.reworked)
     values = sum(len(face.windows) for face in faces) * len(labels) * (2 if smoothed else 1)
     every = max(1, math.ceil(values / _MOST_VALUES))
     pictures = thinned([face.portraits for face in faces])
@@ -107,7 +107,7 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
         "duration": _ms(prediction.duration_s),
         "hop": _ms(settings.hop_s),
         "threshold": _thousandths(settings.min_confidence),
-        "reworked": _reworked(settings),
+        "reworked": prediction.reworked,
         "every": every,
         "labels": [made_visible(label) for label in labels],
         "colours": [*colours],
@@ -116,12 +116,6 @@ def page_data(prediction: Prediction, faces: Sequence[FaceStory]) -> dict[str, J
             _face(face, labels, every, own, smoothed=smoothed) for face, own in zip(faces, pictures, strict=True)
         ],
     }
-
-
-def _reworked(settings: Settings) -> str:
-    """What was done to the model's own values; empty: nothing."""
-    words = ("relative" if settings.baseline == "person" else "", "smoothed" if settings.smoothing_s else "")
-    return ", ".join(filter(None, words))
 
 
 def thinned(portraits: Sequence[Sequence[Portrait]]) -> list[list[Portrait]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from maedfer.report.answers import Answer, Segment, answers_of, segments_of
 from maedfer.report.summary import TrackSummary, summarise
-from maedfer.report.usual import require_resting
+from maedfer.report.usual import has_usual, require_resting
 from maedfer.report.windows import Baseline, FaceBox, ModelIdentity, Portrait, Settings, WindowPrediction
 from maedfer.video.types import VideoInfo, Window
 
@@ -65,6 +65,14 @@ class Prediction:
             track: answers_of(own, self.labels, now.smoothing_s, now.min_confidence, now.baseline)
             for track, own in self._by_track.items()
         }
+
+    @cached_property
+    def reworked(self) -> str:
+        """What was done to the model's own values, in words; empty where answers go by those themselves."""
+        relative = self.settings.baseline == "person" and any(
+            has_usual(own, self.labels) for own in self._by_track.values()
+        )
+        return ", ".join([*["relative"] * relative, *["smoothed"] * (self.settings.smoothing_s > 0)])
 
     def tracks(self) -> tuple[int, ...]:
         """The faces that were judged at least once, in order."""

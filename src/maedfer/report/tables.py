@@ -107,7 +107,7 @@ def write_json(prediction: Prediction, path: Path) -> Path:
 
 def _json_text(prediction: Prediction, path: Path) -> Iterator[str]:
     """The file in pieces: one line an entry of a list."""
-    labels, smoothed = prediction.labels, prediction.settings.reworked
+    labels, smoothed = prediction.labels, bool(prediction.reworked)
     lists: dict[str, Iterable[dict[str, Any]]] = {
         "tracks": (_track(prediction, track) for track in prediction.tracks()),
         "windows": (_window(window, answer, labels, smoothed) for window, answer in answered(prediction)),

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from maedfer.errors import ConfigError
 from maedfer.report.windows import WindowPrediction
 
-__all__ = ["LEAST_S", "RESTING", "against_usual", "require_resting"]
+__all__ = ["LEAST_S", "RESTING", "against_usual", "has_usual", "require_resting"]
 
 #: A face that was judged for less (seconds) stays as it is: its usual look is not known.
 LEAST_S = 15.0
@@ -52,13 +53,10 @@ def against_usual(windows: Sequence[WindowPrediction], labels: Sequence[str]) ->
         ConfigError: it is not.
     """
     require_resting(labels)
-    if not windows or max(one.end_s for one in windows) - min(one.start_s for one in windows) < LEAST_S:
+    if not has_usual(windows, labels):
         return list(windows)
-    logits = np.log(np.maximum([one.probabilities for one in windows], _LEAST))
-    logits -= logits.mean(axis=1, keepdims=True)  # centred, so that a constant shifts every window alike
+    logits = _centred(windows)
     usual = np.median(logits, axis=0)
-    if labels[int(usual.argmax())] == _SHOWN:
-        return list(windows)
     resting = np.full(len(labels), (1 - _USUALLY) / max(1, len(labels) - 1))
     resting[list(labels).index(RESTING)] = _USUALLY
     relative = logits - usual + np.log(resting)
@@ -68,3 +66,16 @@ def against_usual(windows: Sequence[WindowPrediction], labels: Sequence[str]) ->
         replace(window, label=labels[row.argmax()], confidence=float(row.max()), probabilities=tuple(row.tolist()))
         for window, row in zip(windows, relative, strict=True)
     ]
+
+
+def has_usual(windows: Sequence[WindowPrediction], labels: Sequence[str]) -> bool:
+    """Whether a face was judged for long enough to have a usual look, and that is not a smile."""
+    if not windows or max(one.end_s for one in windows) - min(one.start_s for one in windows) < LEAST_S:
+        return False
+    return labels[int(np.median(_centred(windows), axis=0).argmax())] != _SHOWN
+
+
+def _centred(windows: Sequence[WindowPrediction]) -> Float[np.ndarray, "N C"]:
+    """Log-probabilities less their mean, so that a constant shifts every window alike."""
+    logits = np.log(np.maximum([one.probabilities for one in windows], _LEAST))
+    return np.asarray(logits - logits.mean(axis=1, keepdims=True))

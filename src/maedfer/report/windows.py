@@ -154,11 +154,6 @@ class Settings:
     min_confidence: float = 0.5
     baseline: Baseline = "none"
 
-    @property
-    def reworked(self) -> bool:
-        """Whether answers go by other probabilities than the model's own."""
-        return self.smoothing_s > 0 or self.baseline != "none"
-
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing_s <= 3600:
             raise ConfigError(f"smoothing_s: expected 0 (none) to 3600 seconds, got {self.smoothing_s}; 2 is common")

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 __all__ = ["Problem", "add_handlers", "problem"]
@@ -38,6 +39,7 @@ def add_handlers(app: FastAPI) -> None:
     """Turn what is raised into problems."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -52,6 +54,11 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         raise error
     wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
     return problem(422, wrong)
+
+
+async def _gone(request: Request, error: Exception) -> JSONResponse:
+    """For the log and the counters alone: nobody is there to read it, and nothing is wrong here."""
+    return problem(400, "expected the whole body of the request, the connection ended before it")
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
