@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from doubles import LABELS, synthetic
 from maedfer.errors import ConfigError
-from maedfer.report import Prediction, WindowPrediction
+from maedfer.report import Prediction, WindowPrediction, print_prediction
 from maedfer.report.usual import LEAST_S, against_usual
 
 HAPPY, ANGRY, SAD = (LABELS.index(name) for name in ("happy", "angry", "sad"))
@@ -124,3 +126,15 @@ def test_what_is_too_short_or_smiles_is_shown_as_it_is(tmp_path: Path) -> None:
         assert [w["label"] for w in json.loads(table.read_text())["windows"]] == [w.label for w in untouched.windows]
     assert brief.reread(smoothing_s=1.0).reworked == "smoothed"
     assert prediction_of(stern()).reread(baseline="person", smoothing_s=1.0).reworked == "relative, smoothed"
+
+
+def test_the_terminal_says_what_an_answer_is_relative_to() -> None:
+    def printed(prediction: Prediction) -> str:
+        console = Console(file=StringIO(), width=200)
+        print_prediction(prediction, console)
+        return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+    read = prediction_of(stern()).reread(baseline="person")
+    assert "--baseline none" in printed(read)
+    assert "--baseline none" not in printed(read.reread(baseline="none"))
+    assert "--baseline none" not in printed(replace(read, windows=tuple(windows(stern(9)))))

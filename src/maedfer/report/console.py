@@ -13,6 +13,7 @@ from maedfer.errors import ManifestError
 from maedfer.report.answers import Segment
 from maedfer.report.page_words import confidence_percent, window_count
 from maedfer.report.prediction import Prediction
+from maedfer.report.usual import LEAST_S
 from maedfer.report.windows import UNSEEN, UNSURE
 
 __all__ = ["TruthSpan", "print_prediction", "read_truth"]
@@ -85,6 +86,11 @@ def print_prediction(prediction: Prediction, console: Console, truth: Sequence[T
         console.print(_summary(prediction, track))
     if len(tracks) > _MOST_FACES:
         console.print(f"… and {len(tracks) - _MOST_FACES} more faces; {_REST}.")
+    if "relative" in prediction.reworked:
+        console.print(
+            f"Faces that were judged for {LEAST_S:g} s or more are read against their usual look in this video; "
+            "--baseline none gives the model's own word."
+        )
     for face in sorted({span.face for span in truth} - set(matched.values())):
         shown = ", ".join(f"{_span(span.start_s, span.end_s)} {span.label}" for span in truth if span.face == face)
         console.print(f"Face {face} of the truth was not found: {escape(shown)}")
