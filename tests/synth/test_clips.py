@@ -19,6 +19,7 @@ from maedfer.synth.dynamics import PLANS, Bout
 from maedfer.synth.identity import draw_identity
 from maedfer.synth.prototypes import PROTOTYPES
 from maedfer.synth.rig import UNITS
+from maedfer.synth.sequence import PAIRS, in_sequence
 
 SETTINGS = {"size": 64, "fps": 6.25, "seconds": 2.56, "test_share": 0.2}
 
@@ -210,3 +211,39 @@ def test_a_studio_has_a_grey_wall_and_people_in_the_middle(anny_renderer: Render
         assert np.abs(corners - 128).mean() < 2
         face = np.abs(seen[:, 30:66] - 128).max(-1) > 12
         assert abs(face.nonzero()[2].mean() - 47.5) < 4
+
+
+def test_two_expressions_are_balanced_in_both_orders_and_change_nothing_else() -> None:
+    plain = [spec(i) for i in range(600)]
+    specs = [in_sequence(s) for s in plain]
+    pairs = Counter((s.former.label, s.label) for s in specs if s.former is not None)
+    assert pairs == dict.fromkeys(PAIRS, 20)
+    assert not {s.digest for s in specs} & {s.digest for s in plain}
+    for before, s in zip(plain, specs, strict=True):
+        assert s.former is not None
+        assert s.former.label != s.label
+        assert s.former.bout.onset_s < s.former.bout.apex_s < 0 < s.former.bout.offset_s
+        assert 0 < s.bout.onset_s < s.bout.apex_s < 2.56 < s.bout.offset_s
+        assert s.timing == ""
+        assert (s.person, s.split, s.talk, s.setting) == (before.person, before.split, before.talk, before.setting)
+        assert not s.held_out or s.split == "test"
+    assert any(s.held_out and not s.form.held_out for s in specs), "the first one's form counts too"
+    former, other = specs[0].former, specs[1].former
+    assert former is not None
+    assert replace(specs[0], former=replace(former, intensity=0.7)).digest != specs[0].digest
+    assert other != former
+
+
+def test_a_studio_shows_both_expressions_clearly() -> None:
+    for s in (in_studio(in_sequence(spec(i))) for i in range(40)):
+        assert s.former is not None
+        assert min(s.intensity, s.former.intensity) >= 0.8
+
+
+def test_two_expressions_are_seen_one_after_the_other(anny_renderer: Renderer) -> None:
+    one = next(in_studio(in_sequence(spec(i, size=96, frames=12))) for i in range(60))
+    assert one.former is not None
+    clip = render_clip(one, anny_renderer).astype(np.float32)
+    last = render_clip(replace(one, former=None), anny_renderer).astype(np.float32)
+    np.testing.assert_array_equal(clip[-1], last[-1], "only the last expression is left")
+    assert np.abs(clip[0] - last[0]).max() > 30

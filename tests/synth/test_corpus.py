@@ -87,6 +87,19 @@ def test_the_timed_clips_are_listed_again_with_their_timing_as_label(egl: None, 
         read_units(tmp_path / "units.npz", len(listed.entries))
 
 
+def test_two_expressions_are_labelled_with_the_last(egl: None, ict_file: Path, tmp_path: Path) -> None:
+    settings = {"rig": str(ict_file), "size": 64, "fps": 4.0, "seconds": 1.0, "workers": 1}
+    rows = table(synthesize(tmp_path, 4, seed=11, sequence=True, **settings))
+    assert list(rows[0]) == [*COLUMNS, "first", "first_mix"]
+    for row in rows:
+        assert row["first"] != row["label"]
+        assert "neutral" not in (row["first"], row["label"])
+        assert row["first_mix"].startswith(row["first"] + "/")
+        assert frames(tmp_path / row["path"]).shape == (4, 64, 64, 3)
+    assert not (tmp_path / "timing.csv").exists(), "none of them is an onset or an offset"
+    assert len(read_units(tmp_path / "units.npz", 4)[0]) == 4
+
+
 def test_wrong_settings_are_refused(ict_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least one clip"):
         make(tmp_path, ict_file, clips=0)

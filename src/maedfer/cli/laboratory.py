@@ -24,6 +24,7 @@ class ClipOptions:
         test_share: share of the people kept for testing; 5 % more are for validation.
         features: how far people's features at rest lie from the rig's, in weights of units, 0 to 0.5.
         studio: seen clearly from the front in even light, as in sets recorded in a laboratory.
+        sequence: each clip shows two expressions, one after the other, and is labelled with the last.
     """
 
     seed: int = 0
@@ -33,6 +34,7 @@ class ClipOptions:
     test_share: float = 0.1
     features: float = 0.0
     studio: bool = False
+    sequence: bool = False
 
 
 def synth(
@@ -78,6 +80,7 @@ def synth(
             test_share=options.test_share,
             features=options.features,
             studio=options.studio,
+            sequence=options.sequence,
             workers=workers,
             progress=bar,
         )

@@ -2,7 +2,8 @@
 
 Reading order: :mod:`~maedfer.synth.rig` (a head as arrays), :mod:`~maedfer.synth.identity` (a person),
 :mod:`~maedfer.synth.prototypes` (forms of expressions), :mod:`~maedfer.synth.dynamics` (in time),
-:mod:`~maedfer.synth.clips` (a clip), :mod:`~maedfer.synth.performance` (its unit tracks),
+:mod:`~maedfer.synth.clips` (a clip), :mod:`~maedfer.synth.sequence` (a clip of two expressions),
+:mod:`~maedfer.synth.performance` (its unit tracks),
 :mod:`~maedfer.synth.filming` (its pixels), :mod:`~maedfer.synth.corpus` (a set on disk),
 :mod:`~maedfer.synth.benchmark` (sets with a name). docs/laboratory.md says what is in them.
 Needs ``pip install "maedfer[synth]"`` and an EGL driver (``apt-get install libegl1 libgl1``); no GPU.

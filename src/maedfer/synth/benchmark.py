@@ -8,6 +8,7 @@ laboratory draws makes a new name, never another ``synth-v1``.
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxtyping import Float16
 from maedfer.errors import ConfigError, ManifestError
 from maedfer.synth.clips import ClipSpec, draw_spec
 from maedfer.synth.corpus import synthesize
+from maedfer.synth.sequence import in_sequence
 from maedfer.synth.truth import read_units
 
 __all__ = [
@@ -59,6 +61,7 @@ class Benchmark:
         size: side of the square pictures in pixels.
         fps: frames per second.
         seconds: length of a clip.
+        sequence: whether each clip shows two expressions, see :func:`~maedfer.synth.sequence.in_sequence`.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Benchmark:
     size: int = 160
     fps: float = 6.25
     seconds: float = 2.56
+    sequence: bool = False
 
     def part(self, name: str) -> BenchmarkPart:
         """The part with this name.
@@ -87,12 +91,9 @@ class Benchmark:
         count = part.clips if clips is None else clips
         if not 1 <= count <= part.clips:
             raise ConfigError(f"{self.name}/{part.name} has {part.clips} clips, got {count}; ask for 1..{part.clips}")
-        return [
-            draw_spec(
-                *(i, part.seed), size=self.size, fps=self.fps, seconds=self.seconds, test_share=0.0, split=part.split
-            )
-            for i in range(count)
-        ]
+        draw = partial(draw_spec, seed=part.seed, size=self.size, fps=self.fps, seconds=self.seconds, test_share=0.0)
+        drawn = (draw(index, split=part.split) for index in range(count))
+        return [in_sequence(spec) if self.sequence else spec for spec in drawn]
 
 
 #: All named benchmarks.
@@ -106,6 +107,16 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             BenchmarkPart("shift", 2_800, 2_307_024, "test", "ict_facekit"),
         ),
     ),
+    Benchmark(
+        "synth-order-v1",
+        (
+            BenchmarkPart("train", 6_000, 2_307_031, "train", "anny"),
+            BenchmarkPart("val", 600, 2_307_032, "val", "anny"),
+            BenchmarkPart("test", 1_200, 2_307_033, "test", "anny"),
+            BenchmarkPart("shift", 1_200, 2_307_034, "test", "ict_facekit"),
+        ),
+        sequence=True,
+    ),
 )
 
 
@@ -115,8 +126,9 @@ class LoadedPart:
 
     Attributes:
         paths: of the clips.
-        labels: expressions.
+        labels: expressions; of two in a clip the last.
         timings: ``"onset"``, ``"offset"`` or empty.
+        firsts: the first of two expressions; empty in clips of one.
         held_out: whether a clip's form is absent from training and validation.
         units: the truth of each frame.
         unit_names: names of its last axis.
@@ -125,6 +137,7 @@ class LoadedPart:
     paths: tuple[Path, ...]
     labels: tuple[str, ...]
     timings: tuple[str, ...]
+    firsts: tuple[str, ...]
     held_out: tuple[bool, ...]
     units: Float16[np.ndarray, "N T K"]
     unit_names: tuple[str, ...]
@@ -181,6 +194,7 @@ def synthesize_part(
         seconds=whole.seconds,
         test_share=0.0,
         split=chosen.split,
+        sequence=whole.sequence,
         workers=workers,
         progress=progress,
     )
@@ -227,7 +241,8 @@ def load_part(folder: Path, name: str, part: str) -> LoadedPart:
         paths=tuple(folder / row["path"] for row in rows),
         labels=tuple(spec.label for spec in specs),
         timings=tuple(spec.timing for spec in specs),
-        held_out=tuple(spec.form.held_out for spec in specs),
+        firsts=tuple("" if spec.former is None else spec.former.label for spec in specs),
+        held_out=tuple(spec.held_out for spec in specs),
         units=units,
         unit_names=names,
     )

@@ -14,7 +14,17 @@ from maedfer.synth.identity import Identity, draw_identity
 from maedfer.synth.prototypes import PROTOTYPES, Prototype, prototype
 from maedfer.synth.rig import Rig
 
-__all__ = ["ClipSpec", "Setting", "draw_spec", "generator", "head_of", "in_studio", "person_of"]
+__all__ = [
+    "ClipSpec",
+    "Former",
+    "Setting",
+    "draw_spec",
+    "draw_variant",
+    "generator",
+    "head_of",
+    "in_studio",
+    "person_of",
+]
 
 Setting: TypeAlias = Literal["wild", "studio"]
 
@@ -27,6 +37,28 @@ _SPLITS = ("train", "val", "test")
 _TALK_SHARE = 0.5
 _UNTIMED: tuple[Timing, Pace] = ("", "")
 _STUDIO_INTENSITY = 0.8
+
+
+@dataclass(frozen=True)
+class Former:
+    """The first expression of a clip of two, which fades while the clip's own rises.
+
+    Attributes:
+        label: one of :data:`~maedfer.emotions.BASIC_EXPRESSIONS`, not neutral.
+        variant: number of the form in :data:`~maedfer.synth.prototypes.PROTOTYPES`.
+        intensity: of the apex.
+        bout: there from the beginning, then fading.
+    """
+
+    label: str
+    variant: int
+    intensity: float
+    bout: Bout
+
+    @property
+    def form(self) -> Prototype:
+        """The form of the expression."""
+        return prototype(self.label, self.variant)
 
 
 @dataclass(frozen=True)
@@ -53,6 +85,7 @@ class ClipSpec:
             they are.
         setting: ``"wild"``: any light, camera, background and pose; ``"studio"``: as sets recorded in a laboratory
             are, see :func:`in_studio`.
+        former: what the face shows before, see :func:`~maedfer.synth.sequence.in_sequence`; ``None``: nothing.
     """
 
     seed: int
@@ -71,6 +104,7 @@ class ClipSpec:
     frames: int
     features: float = 0.0
     setting: Setting = "wild"
+    former: Former | None = None
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size > 2048 or self.frames < 1 or not 0 < self.fps <= 240:
@@ -97,10 +131,15 @@ class ClipSpec:
         return f"{self.label}/{self.form.name}"
 
     @property
+    def held_out(self) -> bool:
+        """Whether a form that it shows is absent from training and validation."""
+        return self.form.held_out or (self.former is not None and self.former.form.held_out)
+
+    @property
     def digest(self) -> str:
         """Eight letters that change when anything about the clip does."""
         facts = list(astuple(self))
-        for later in reversed(fields(self)[-2:]):  # what clips once had no word for does not rename those without it
+        for later in reversed(fields(self)[-3:]):  # what clips once had no word for does not rename those without it
             if getattr(self, later.name) != later.default:
                 break
             facts.pop()
@@ -143,7 +182,7 @@ def draw_spec(
         subject=subject,
         split=split,
         label=label,
-        variant=_variant(rng, label, split),
+        variant=draw_variant(rng, label, split),
         intensity=0.0 if neutral else round(0.35 + 0.75 * float(rng.beta(1.6, 1.1)), 3),
         bout=draw_bout(rng, seconds, timing, pace),
         timing=timing,
@@ -162,7 +201,16 @@ def in_studio(spec: ClipSpec) -> ClipSpec:
     even light, before a grey wall, by a good camera, without glasses and headwear, and with nothing before the face.
     """
     clear = 0.0 if spec.label == "neutral" else round(max(spec.intensity, _STUDIO_INTENSITY), 3)
-    return replace(spec, setting="studio", intensity=clear, talk=0.0)
+    former = spec.former
+    if former is not None:
+        former = replace(former, intensity=round(max(former.intensity, _STUDIO_INTENSITY), 3))
+    return replace(spec, setting="studio", intensity=clear, talk=0.0, former=former)
+
+
+def draw_variant(rng: np.random.Generator, label: str, split: str) -> int:
+    """Number of a form, drawn by its share; the held-out ones for testing only."""
+    shares = np.array([form.share * (split == "test" or not form.held_out) for form in PROTOTYPES[label]])
+    return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
 def person_of(rig: Rig, seed: int, subject: int) -> Identity:
@@ -180,12 +228,6 @@ def _plan(seed: int, number: int, block: int) -> tuple[Timing, Pace]:
     group, place = divmod(block, len(PLANS))
     order = generator(seed, "time", len(BASIC_EXPRESSIONS) * group + number).permutation(len(PLANS))
     return PLANS[order[place]]
-
-
-def _variant(rng: np.random.Generator, label: str, split: str) -> int:
-    """A form by its share; the held-out ones for testing only."""
-    shares = np.array([form.share * (split == "test" or not form.held_out) for form in PROTOTYPES[label]])
-    return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
 def _split(seed: int, subject: int, test_share: float) -> str:

@@ -21,10 +21,11 @@ from maedfer.synth.ict import load_ict
 from maedfer.synth.identity import Identity
 from maedfer.synth.render import Renderer
 from maedfer.synth.rig import Rig
+from maedfer.synth.sequence import in_sequence
 from maedfer.synth.truth import write_units
 from maedfer.video.encode import write_video
 
-__all__ = ["MANIFEST_COLUMNS", "load_rig", "synthesize"]
+__all__ = ["MANIFEST_COLUMNS", "SEQUENCE_COLUMNS", "load_rig", "synthesize"]
 
 #: Columns of ``manifest.csv``, in order.
 MANIFEST_COLUMNS = (
@@ -32,6 +33,8 @@ MANIFEST_COLUMNS = (
     *("rig", "variant", "intensity", "seed", "onset_s", "apex_s", "offset_s"),
     *("mix", "held_out", "timing", "pace", "talk", "tone", "age", "male"),
 )
+#: Further columns of a set of clips of two expressions: the first of them.
+SEQUENCE_COLUMNS = ("first", "first_mix")
 
 # One process a core: the libraries' own threads would only fight over the cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
@@ -60,15 +63,17 @@ def synthesize(
     split: str | None = None,
     features: float = 0.0,
     studio: bool = False,
+    sequence: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render a balanced, labelled set of clips into ``out/clips`` and list it in ``out/manifest.csv``.
 
     ``out/units.npz`` holds the truth of each frame (:mod:`maedfer.synth.truth`); ``out/timing.csv`` lists those clips
-    that have a timing, labelled ``onset`` or ``offset``: the rows of ``units.npz`` are not its rows. Clip ``i`` is what
-    ``seed`` and ``i`` say, on any number of workers (x264 may differ a little). An interrupted call goes on where it
-    stopped. Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
+    that have a timing, labelled ``onset`` or ``offset``: the rows of ``units.npz`` are not its rows. A ``sequence`` has
+    the last expression as label, the other in the column ``first``, and no ``timing.csv``. Clip ``i`` is what ``seed``
+    and ``i`` say, on any number of workers (x264 may differ a little). An interrupted call goes on where it stopped.
+    Processes are "spawned": a script must call this under ``if __name__ == "__main__":``.
 
     Args:
         out: folder; made when it is not there.
@@ -82,6 +87,7 @@ def synthesize(
         split: split of all people (``"train"``, ``"val"`` or ``"test"``); ``None`` lets ``test_share`` decide.
         features: how far features at rest lie from the rig's, in weights of units (a deviation).
         studio: as a set recorded in a laboratory, see :func:`~maedfer.synth.clips.in_studio`.
+        sequence: two expressions a clip, one after the other, see :func:`~maedfer.synth.sequence.in_sequence`.
         workers: processes; ``None`` for one a core.
         progress: called with the number of finished clips and of all clips.
 
@@ -91,6 +97,7 @@ def synthesize(
     _check(clips, seed, size, test_share, workers)
     draw = partial(draw_spec, seed=seed, size=size, fps=fps, seconds=seconds, test_share=test_share, split=split)
     specs = [replace(draw(i), features=features) for i in range(clips)]
+    specs = [in_sequence(spec) for spec in specs] if sequence else specs
     return _render_set(out, [in_studio(spec) for spec in specs] if studio else specs, rig, workers, progress)
 
 
@@ -131,7 +138,7 @@ def _rows(specs: list[ClipSpec], rig: Rig) -> list[dict[str, str]]:
 
 def _row(spec: ClipSpec, rig: str, person: Identity) -> dict[str, str]:
     """The clip's line of the manifest."""
-    return {
+    row = {
         "path": f"clips/{spec.index:06d}-{rig}-{spec.digest}.mp4",
         "label": spec.label,
         "label_set": "DFEW",
@@ -148,7 +155,7 @@ def _row(spec: ClipSpec, rig: str, person: Identity) -> dict[str, str]:
         "apex_s": f"{spec.bout.apex_s:.3f}",
         "offset_s": f"{spec.bout.offset_s:.3f}",
         "mix": spec.mix,
-        "held_out": str(int(spec.form.held_out)),
+        "held_out": str(int(spec.held_out)),
         "timing": spec.timing,
         "pace": spec.pace,
         "talk": f"{spec.talk:.3f}",
@@ -156,11 +163,16 @@ def _row(spec: ClipSpec, rig: str, person: Identity) -> dict[str, str]:
         "age": f"{person.age:.3f}",
         "male": f"{person.male:.3f}",
     }
+    if spec.former is None:
+        return row
+    return row | {"first": spec.former.label, "first_mix": f"{spec.former.label}/{spec.former.form.name}"}
 
 
 def _write_tables(out: Path, specs: list[ClipSpec], rows: list[dict[str, str]]) -> Path:
     """The truth, the timings and at last the manifest: whoever finds it finds the others too."""
     write_units(out / "units.npz", specs)
+    if specs[0].former is not None:
+        return _write_manifest(out / "manifest.csv", rows, (*MANIFEST_COLUMNS, *SEQUENCE_COLUMNS))
     _write_manifest(out / "timing.csv", _timed(rows))
     return _write_manifest(out / "manifest.csv", rows)
 
@@ -235,10 +247,10 @@ def _single_threaded() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _write_manifest(path: Path, rows: list[dict[str, str]]) -> Path:
+def _write_manifest(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...] = MANIFEST_COLUMNS) -> Path:
     """The table, complete or not at all."""
     table = io.StringIO()
-    writer = csv.DictWriter(table, MANIFEST_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, table.getvalue())

@@ -1,4 +1,4 @@
-"""The course of an expression in time: onset, apex and offset, and the two labels that only time can tell.
+"""The course of an expression in time: onset, apex and offset, and the three labels that only time can tell.
 
 - **timing**: an ``"onset"`` clip begins at rest and ends in the expression; an ``"offset"`` clip is the same reversed.
   Both are drawn from one distribution, and so is all else that the face does (:mod:`maedfer.synth.life`): a clip played
@@ -8,6 +8,8 @@
   switched off (K. L. Schmidt, J. F. Cohn and Y. Tian, Biological Psychology 65, 2003; K. L. Schmidt et al., Journal of
   Nonverbal Behavior 30, 2006, deliberate and spontaneous smiles; M. F. Valstar et al., ICMI 2006, brow actions). One
   frame says next to nothing about it; a set of frames may, for slow ramps have more frames half-way.
+- **order**: one expression fades while another rises, and the label says which is the last. Played backwards it is an
+  equally likely clip of the other order: who sees both expressions and not their order is right in one clip of two.
 
 Everything is a function of time in seconds, drawn once: any frame rate samples the same motion.
 """
@@ -18,7 +20,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Float64
 
-__all__ = ["PLANS", "Bout", "Pace", "Timing", "Wander", "draw_bout", "smooth"]
+__all__ = ["PLANS", "Bout", "Pace", "Timing", "Wander", "draw_bout", "draw_change", "smooth"]
 
 Timing: TypeAlias = Literal["onset", "offset", ""]
 Pace: TypeAlias = Literal["spontaneous", "posed", ""]
@@ -33,6 +35,8 @@ PLANS: tuple[tuple[Timing, Pace], ...] = (
 _RAMP_S = {"spontaneous": (0.5, 1.1), "posed": (0.12, 0.3), "": (0.2, 0.8)}
 # So long before or after the clip lies what happens outside it.
 _BEYOND_S = 1.0
+# Where in a clip one expression makes way for another, and the seconds between the middles of both ramps.
+_CHANGE, _APART_S = (0.35, 0.65), (-0.15, 0.3)
 _WAVER = {"spontaneous": (0.1, 0.3), "posed": (0.0, 0.03), "": (0.0, 0.2)}
 
 
@@ -84,6 +88,27 @@ def draw_bout(rng: np.random.Generator, seconds: float, timing: Timing, pace: Pa
     onset = -_BEYOND_S - ramp if kind < 0.3 else float(rng.uniform(0.02, 0.15)) * seconds
     offset = seconds + _BEYOND_S if kind < 0.6 else float(rng.uniform(0.75, 0.95)) * seconds
     return Bout(onset, onset + ramp, max(offset, onset + ramp), release, waver)
+
+
+def draw_change(rng: np.random.Generator, seconds: float, pace: Pace) -> tuple[Bout, Bout]:
+    """Two bouts, of which the first fades while the second rises, some 35 to 65 % into the clip.
+
+    Between them the face may rest for a moment, or show a little of both. Reversed in time the two have exchanged
+    their places, and are as likely.
+
+    Args:
+        rng: draws them.
+        seconds: of the clip; ramps of clips shorter than 2.56 s are shorter too.
+        pace: of the ramps.
+    """
+    scale = min(1.0, seconds / 2.56)
+    fade, rise = (float(r) * scale for r in rng.uniform(*_RAMP_S[pace], 2))
+    wavers = [float(w) for w in rng.uniform(*_WAVER[pace], 2)]
+    middle = float(rng.uniform(*_CHANGE)) * seconds
+    apart = float(rng.uniform(*_APART_S)) * scale
+    first = Bout(-1.5 * _BEYOND_S, -_BEYOND_S, middle - apart / 2 - fade / 2, fade, wavers[0])
+    onset = middle + apart / 2 - rise / 2
+    return first, Bout(onset, onset + rise, seconds + _BEYOND_S, rise, wavers[1])
 
 
 class Wander:

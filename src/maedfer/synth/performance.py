@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from maedfer.synth.clips import ClipSpec, generator
-from maedfer.synth.dynamics import Wander, smooth
+from maedfer.synth.clips import ClipSpec, Former, generator
+from maedfer.synth.dynamics import Bout, Wander, smooth
 from maedfer.synth.expressions import apex_weights, unit_columns
 from maedfer.synth.life import Life
-from maedfer.synth.prototypes import prototype
+from maedfer.synth.prototypes import Prototype
 from maedfer.synth.rig import UNITS
 
 __all__ = ["features_at_rest", "performance", "unit_track"]
@@ -31,9 +31,9 @@ _APART_S = 0.09
 
 def performance(spec: ClipSpec, times: Float64[np.ndarray, "T"]) -> tuple[Float32[np.ndarray, "T K"], Life]:
     """Unit weights (0..1.6) at the given seconds, and the face's own life. Nothing but ``spec`` decides."""
-    intensity = 1.0 if spec.label == "neutral" else spec.intensity
-    apex = apex_weights(spec.label, spec.variant, intensity, generator(spec.seed, "apex", spec.index))
-    shown = _course(spec, times, generator(spec.seed, "course", spec.index)) * apex
+    shown = _shown(spec, spec, times, ("apex", "course"))
+    if spec.former is not None:
+        shown = np.maximum(shown, _shown(spec, spec.former, times, ("1apex", "1course")))
     shown = np.maximum(shown, _resting(spec))
     life = Life(generator(spec.seed, "life", spec.index), spec.frames / spec.fps, spec.talk)
     return life.weights(times, shown), life
@@ -59,23 +59,36 @@ def features_at_rest(spec: ClipSpec) -> Float32[np.ndarray, "K"]:
     return shape
 
 
-def _course(spec: ClipSpec, times: Float64[np.ndarray, "T"], rng: np.random.Generator) -> Float64[np.ndarray, "T K"]:
-    """Strength of the expression at each time in each unit, around 0..1."""
-    seconds = spec.frames / spec.fps
+def _shown(
+    spec: ClipSpec, expression: ClipSpec | Former, times: Float64[np.ndarray, "T"], purposes: tuple[str, str]
+) -> Float64[np.ndarray, "T K"]:
+    """Unit weights of one expression of a clip, by the random numbers of these two purposes: apex and course."""
+    apex, course = (generator(spec.seed, purpose, spec.index) for purpose in purposes)
+    intensity = 1.0 if expression.label == "neutral" else expression.intensity
+    weights = apex_weights(expression.label, expression.variant, intensity, apex)
+    shown: Float64[np.ndarray, "T K"] = (
+        _course(expression.form, expression.bout, spec.frames / spec.fps, times, course) * weights
+    )
+    return shown
+
+
+def _course(
+    form: Prototype, bout: Bout, seconds: float, times: Float64[np.ndarray, "T"], rng: np.random.Generator
+) -> Float64[np.ndarray, "T K"]:
+    """Strength of an expression in a clip of so many seconds, at each time in each unit, around 0..1."""
     lags = rng.uniform(-_APART_S, _APART_S, len(_REGIONS)) * min(1.0, seconds / 2.56)
-    waver = 1 + spec.bout.waver * np.clip(Wander(rng, 1, 0.3, 1.1)(times)[:, 0] / 1.5, -1, 1)
-    rhythm = prototype(spec.label, spec.variant).rhythm
+    waver = 1 + bout.waver * np.clip(Wander(rng, 1, 0.3, 1.1)(times)[:, 0] / 1.5, -1, 1)
     beat = np.ones(len(times))
-    if rhythm == "chew":
+    if form.rhythm == "chew":
         beat = 0.5 + 0.5 * np.sin(2 * np.pi * (float(rng.uniform(0.9, 1.8)) * times + float(rng.random())))
-    elif rhythm == "flash":
+    elif form.rhythm == "flash":
         middles = rng.uniform(0, seconds, max(1, round(seconds * float(rng.uniform(0.4, 1.0)))))
         width = float(rng.uniform(0.2, 0.35))
         beat = smooth(1.4 * (1 - np.abs(times[:, None] - middles).min(1) / width))
     course = np.empty((len(times), len(UNITS)))
     for lag, names in zip(lags, _REGIONS, strict=True):
-        steady = rhythm in ("worn", "flash")
-        curve = np.ones(len(times)) if steady else spec.bout.curve(times - float(lag))
+        steady = form.rhythm in ("worn", "flash")
+        curve = np.ones(len(times)) if steady else bout.curve(times - float(lag))
         course[:, [unit.startswith(names) for unit in UNITS]] = (curve * waver * beat)[:, None]
     return course
 
