@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import maedfer
+from maedfer import hub
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig
 from maedfer.data.manifest import read_manifest
 from maedfer.data.pack import pack_manifest
@@ -131,6 +132,21 @@ def test_weights_of_few_frames_start_a_model_of_more_and_nothing_need_be_scored(
     assert not lines(tmp_path, "validation")
 
 
+def test_the_weights_inside_the_package_start_a_model_of_other_labels(manifest, tmp_path):
+    before = hub.load_model("default")
+    assert isinstance(before, ExpressionClassifier)
+    model = replace(before.config, labels=finetune_recipe(manifest, tmp_path).model.labels[::-1], temperature=1.0)
+    still = replace(OPTIM, base_lr=0.0, final_lr=0.0)
+    recipe = replace(
+        finetune_recipe(manifest, tmp_path), init=Path("default"), model=model, optim=still, validation_share=0.0
+    )
+    after = load_model(finetune(replace(recipe, adapt=AdaptConfig(freeze_embedding=True))))
+    for name, value in after.encoder.state_dict().items():
+        assert torch.equal(value, before.encoder.state_dict()[name]), name
+    with pytest.raises(WeightsError, match="expected 'default', a folder"):
+        finetune(replace(recipe, init=Path("defualt"), out=tmp_path / "other"))
+
+
 def test_the_same_recipe_gives_the_same_weights(manifest, tmp_path):
     first = load_model(finetune(finetune_recipe(manifest, tmp_path / "a")))
     second = load_model(finetune(finetune_recipe(manifest, tmp_path / "b")))
@@ -219,6 +235,7 @@ import sys
 import torch
 
 import maedfer
+from maedfer import hub
 from pathlib import Path
 from test_stages import in_parts
 from maedfer.train.finetune import finetune

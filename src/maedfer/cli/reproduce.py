@@ -54,7 +54,8 @@ def _reproduce(name: str, default: FinetuneRecipe) -> Callable[..., int]:
 
         Args:
             root: folder of the set as distributed.
-            weights: pre-trained weights: a folder of ours or an official .pth; left out: from scratch.
+            weights: pre-trained weights: a folder of ours, an official .pth, or a name that a hub knows; left out: from
+                scratch.
             out: folder for everything.
             folds: only these.
             device: where the weights are judged.

@@ -174,7 +174,8 @@ class FinetuneRecipe:
     """A fine-tuning run.
 
     Attributes:
-        init: pre-trained weights (a folder of ours or an official .pth); ``None``: from scratch.
+        init: weights to start from: a folder of ours, an official .pth, ``default`` (those inside the package), or a
+            name that a hub knows; ``None``: from scratch.
         out: folder of checkpoints, logs and final weights; an unfinished run in it is resumed.
         frames: as in :class:`PretrainRecipe`.
         label_smoothing: share of the target spread over all classes.

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from maedfer.data.augment import Augment, mix_clips
 from maedfer.data.manifest import read_manifest
 from maedfer.errors import ConfigError
+from maedfer.hub import load_model
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder, encoder_state, inflate, start_from
 from maedfer.recipes import FinetuneRecipe
 from maedfer.train.adapt import adapt, merged, trainable_parameters
@@ -21,7 +22,7 @@ from maedfer.train.objective import Objective
 from maedfer.train.optim import parameter_groups
 from maedfer.train.processes import settled, start_processes
 from maedfer.train.units import UNIT_HEAD, ClassAndUnits, TwoTargetClassifier, UnitTargets
-from maedfer.weights import load_model, save_model
+from maedfer.weights import save_model
 
 __all__ = ["finetune"]
 
@@ -123,7 +124,7 @@ def _model(recipe: FinetuneRecipe, units: UnitTargets | None) -> ExpressionClass
 
 
 def _start(model: ExpressionClassifier, init: Path) -> None:
-    before = load_model(init)
+    before = load_model(init.as_posix())  # maybe a name, not a path
     state = before.state_dict()
     if isinstance(before, MaskedAutoencoder):
         state = encoder_state(state)
