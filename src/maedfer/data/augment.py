@@ -72,7 +72,7 @@ class Augment:
             pixels = blur(pixels, share.uniform(batch).to(clips.device) * config.blur, config.blur)
         if config.erasing:
             pixels = erase_boxes(pixels, config.erasing, share)
-        return pixels.float().div_(255)
+        return _as_floats(pixels)
 
     def _views(self, batch: int, side: int, share: BatchShare) -> Float64[Tensor, "B 3 3"]:
         config, size = self.config, self.size
@@ -89,6 +89,15 @@ class Augment:
         if config.flip:
             matrices = matrices @ mirror_matrices(share.uniform(batch) < config.flip, size)
         return matrices
+
+
+def _as_floats(pixels: UInt8[Tensor, "B 3 T H H"]) -> Float32[Tensor, "B 3 T H H"]:
+    if pixels.device.type != "cpu":
+        return pixels.float().div_(255)
+    floats = torch.empty(pixels.shape)
+    for plane, made in zip(pixels.flatten(0, 1), floats.flatten(0, 1), strict=True):  # so little that a cache keeps it
+        made.copy_(plane).div_(255)
+    return floats
 
 
 def mix_clips(

@@ -100,15 +100,15 @@ def _scale_planes(planes: NDArray[Any], crop: tuple[int, int, int, int, bool], o
 
     left, top, right, bottom, mirrored = crop
     views = planes[:, top:bottom, left:right]
-    if views.shape == out.shape:
-        out[:] = views[..., ::-1] if mirrored else views
-        return
     size = out.shape[-1]
-    shrinks = min(views.shape[1:]) > size
+    kind = cv2.INTER_AREA if min(views.shape[1:]) > size else cv2.INTER_LINEAR
     for view, new in zip(views, out, strict=True):
-        cv2.resize(view, (size, size), dst=new, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    if mirrored:
-        out[:] = out[..., ::-1].copy()
+        if view.shape == new.shape:
+            new[:] = view
+        else:
+            cv2.resize(view, (size, size), dst=new, interpolation=kind)
+        if mirrored:
+            cv2.flip(new, 1, dst=new)
 
 
 def _warp_planes(planes: NDArray[Any], matrix: Tensor, out: NDArray[Any], fill: int | None) -> None:
