@@ -11,7 +11,7 @@ from maedfer import __version__
 from maedfer.errors import ConfigError
 from maedfer.hub import DEFAULT_MODEL, from_pretrained, locate
 from maedfer.inference import Device, class_probabilities, clip_embeddings, resolve_device
-from maedfer.models import ExpressionClassifier
+from maedfer.models import ExpressionClassifier, pack_weights
 from maedfer.onnx_model import OnnxClassifier, Runtime, find_onnx, open_onnx
 from maedfer.report.windows import ModelIdentity, WindowPrediction
 from maedfer.video.clips import ClipSpec
@@ -64,6 +64,7 @@ class Judge:
             exported = find_onnx(path, runtime)
             if exported is None:
                 self.model = from_pretrained(name, device=str(target))
+                pack_weights(self.model)
                 self.identity = ModelIdentity(str(name), fingerprint(path), __version__)
             else:
                 if device == "cuda":

@@ -1,11 +1,15 @@
 """Faster kernels give the values and gradients of torch's own functions."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maedfer.models import kernels
+from maedfer.config import ClassifierConfig, LGIFormerConfig
+from maedfer.models import ExpressionClassifier, kernels, pack_weights
 from maedfer.models.kernels import Linear, attend, linear
 
 ONEDNN = pytest.mark.skipif(not kernels._HAS_ONEDNN, reason="this build of torch has no oneDNN for this processor")
@@ -123,3 +127,85 @@ def test_a_bias_with_gaps_is_read_as_it_is() -> None:
     tokens, weight, spread = leaves((300, 256), (320, 256), (640,))
     bias = spread[::2]
     torch.testing.assert_close(linear(tokens, weight, bias), F.linear(tokens, weight, bias), atol=1e-4, rtol=1e-5)
+
+
+PACKED = pytest.mark.skipif(not kernels._HAS_PACKED, reason="this build of torch packs no weights for this processor")
+
+
+def packed(layer: Linear) -> Linear:
+    pack_weights(layer)
+    assert layer._packed is not None
+    return layer
+
+
+def read_packed(layer: Linear, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a call reads the packed copy."""
+    read: list[bool] = []
+    product = kernels._product
+
+    def seen(tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        read.append(layer._packed is not None and weight is layer._packed.blocks)
+        return product(tokens, weight, bias)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "_product", seen)
+        layer(torch.randn(3, layer.in_features))
+    return read == [True]
+
+
+@PACKED
+@pytest.mark.parametrize("rows", [(1,), (5,), (300,), (2, 90), (3, 4, 600)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_packed_weights_map_any_number_of_rows_as_they_are(rows: tuple[int, ...], bias: bool) -> None:
+    layer, tokens = Linear(96, 160, bias=bias), torch.randn(*rows, 97)[..., 1:]
+    with torch.no_grad():
+        expected = F.linear(tokens, layer.weight, layer.bias)
+        torch.testing.assert_close(packed(layer)(tokens), expected, atol=1e-5, rtol=1e-5)
+        other = torch.randn(160)
+        torch.testing.assert_close(layer.mapped(tokens, other), F.linear(tokens, layer.weight, other))
+
+
+@PACKED
+@torch.no_grad()
+def test_a_weight_that_is_no_longer_what_was_packed_is_read_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = packed(Linear(64, 64))
+    assert read_packed(layer, monkeypatch)
+    for change in (
+        lambda: layer.weight.mul_(2),
+        lambda: layer.load_state_dict(Linear(64, 64).state_dict()),
+        lambda: setattr(layer, "weight", torch.nn.Parameter(torch.randn(64, 64))),
+        lambda: layer.to("meta").to_empty(device="cpu").weight.normal_(),
+    ):
+        packed(layer)
+        change()
+        assert not read_packed(layer, monkeypatch)
+        tokens = torch.randn(3, 64)
+        torch.testing.assert_close(layer(tokens), F.linear(tokens, layer.weight, layer.bias))
+    with torch.enable_grad():
+        assert not read_packed(packed(layer), monkeypatch), "a gradient needs the weight"
+        assert layer(torch.randn(3, 64)).requires_grad
+    assert not read_packed(packed(layer).double().float(), monkeypatch)
+
+
+@PACKED
+@torch.no_grad()
+def test_a_packed_model_gives_its_logits_and_copies_and_stores_without_the_packed_weights() -> None:
+    torch.manual_seed(0)
+    model = ExpressionClassifier(ClassifierConfig(encoder=LGIFormerConfig(embed_dim=64, depth=2, num_heads=4))).eval()
+    model.head.weight.normal_()
+    clips = torch.randint(0, 256, (2, 3, 16, 160, 160), dtype=torch.uint8)
+    plain, names = model(clips), set(model.state_dict())
+    pack_weights(model)
+    assert set(model.state_dict()) == names
+    torch.testing.assert_close(model(clips), plain, atol=1e-5, rtol=1e-4)
+    for made in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert all(layer._packed is None for layer in made.modules() if isinstance(layer, Linear))
+        torch.testing.assert_close(made(clips), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_what_cannot_be_packed_is_left_as_it_is() -> None:
+    with torch.inference_mode():
+        untracked = Linear(64, 64)
+    for layer in (untracked, Linear(64, 64, dtype=torch.bfloat16), Linear(64, 64, device="meta")):
+        pack_weights(layer)
+        assert layer._packed is None

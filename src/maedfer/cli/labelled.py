@@ -77,12 +77,14 @@ def open_labelled(
     from maedfer.data.manifest import read_manifest
     from maedfer.hub import from_pretrained, locate
     from maedfer.inference import resolve_device
+    from maedfer.models import pack_weights
     from maedfer.output import require_writable
     from maedfer.weights import fingerprint
 
     require_writable(out)
     part = _part(read_manifest(manifest, root), split, fold)
     network = from_pretrained(options.model, device=str(resolve_device(options.device)))
+    pack_weights(network)
     facts: dict[str, str] = {
         "model": options.model,
         "sha256": fingerprint(locate(options.model)),

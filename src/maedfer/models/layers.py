@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from maedfer.models.draws import BatchShare
-from maedfer.models.kernels import Linear, attend, linear
+from maedfer.models.kernels import Linear, attend
 
 __all__ = [
     "LAYER_NORM_EPS",
@@ -69,10 +69,10 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "B Q D"]:
         """Every token attends to ``context``; without one, to the tokens themselves."""
         kv_bias = torch.cat((torch.zeros_like(self.v_bias), self.v_bias))
-        key_value = linear(tokens if context is None else context, self.kv.weight, kv_bias)
+        key_value = self.kv.mapped(tokens if context is None else context, kv_bias)
         if context is not None and _folding_pays(tokens.shape[1], context.shape[1], tokens.shape[2], self.num_heads):
             return self._folded(tokens, key_value)
-        query = linear(tokens, self.q.weight, self.q_bias)
+        query = self.q.mapped(tokens, self.q_bias)
         query = rearrange(query, "b n (heads d) -> b heads n d", heads=self.num_heads)
         key, value = rearrange(key_value, "b n (two heads d) -> two b heads n d", two=2, heads=self.num_heads)
         mixed: Tensor = self.proj(rearrange(attend(query, key, value), "b heads n d -> b n (heads d)"))
@@ -128,7 +128,7 @@ class FusedAttention(nn.Module):
     def project(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N E"]:
         """Queries, keys and values of tokens (E = 3D)."""
         bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
-        return linear(tokens, self.qkv.weight, bias)
+        return self.qkv.mapped(tokens, bias)
 
     def mix(self, projected: Float[Tensor, "B N E"], read: int) -> Float[Tensor, "B Q D"]:
         """What the last ``read`` (Q) tokens get of all."""
