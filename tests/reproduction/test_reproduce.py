@@ -9,7 +9,7 @@ import pytest
 
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.emotions import LABEL_SETS
-from maedfer.errors import ConfigError, ManifestError
+from maedfer.errors import ConfigError, ManifestError, WeightsError
 from maedfer.preparation import PreparationOptions
 from maedfer.recipes import AugmentConfig, ComputeConfig, DataConfig, FinetuneRecipe, OptimConfig, paper_dfew
 from maedfer.reproduction import reproduce
@@ -72,6 +72,8 @@ def test_a_set_goes_from_its_files_to_a_table_and_is_not_done_twice(root, tmp_pa
     with pytest.raises(ManifestError, match="another crop and size"):
         reproduce("ravdess", root, RECIPE, tmp_path, preparation=PreparationOptions(size=32, sample=0))
     weights = tmp_path / "fold-1" / "weights"
+    with pytest.raises(WeightsError, match="expected 'default', a folder"):  # before anything is prepared
+        reproduce("ravdess", root, replace(RECIPE, init=Path("nowhere")), tmp_path, preparation=PREPARATION)
     with pytest.raises(ManifestError, match="another weights"):  # the runs that have begun came from other ones
         reproduce("ravdess", root, replace(RECIPE, init=weights), tmp_path, preparation=PREPARATION)
 

@@ -1,5 +1,6 @@
 """Both stages on tiny clips, from a manifest to weights that load again."""
 
+import csv
 import json
 import os
 import subprocess
@@ -13,8 +14,9 @@ import torch
 
 import maedfer
 from maedfer import hub
+from maedfer.cli import main
 from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig
-from maedfer.data.manifest import read_manifest
+from maedfer.data.manifest import read_manifest, write_manifest
 from maedfer.data.pack import pack_manifest
 from maedfer.errors import ConfigError, ManifestError, TrainingError, WeightsError
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
@@ -191,6 +193,24 @@ def test_folds_want_a_choice_and_the_best_wants_a_validation_part(folded, tmp_pa
         train_and_validation(replace(fold, keep="best"), read_manifest(folded))
 
 
+def test_a_manifest_without_splits_is_all_for_training(manifest, tmp_path):
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    own = manifest.with_name("own.csv")
+    write_manifest(own, [row | {"split": "", "fold": ""} for row in rows])
+    recipe = replace(finetune_recipe(own, tmp_path), validation_share=0.2)
+    train_part, validation_part = train_and_validation(recipe, read_manifest(own))
+    assert validation_part is not None
+    assert len(train_part.entries) + len(validation_part.entries) == len(rows)
+    whole, none = train_and_validation(replace(recipe, validation_share=0.0), read_manifest(own))
+    assert (len(whole.entries), none) == (len(rows), None)
+    write_manifest(own, [row | {"split": "test", "fold": ""} for row in rows])
+    with pytest.raises(ManifestError, match="no clip with split train"):
+        train_and_validation(recipe, read_manifest(own))
+    write_manifest(own, [row | {"split": "", "fold": ""} for row in rows])
+    assert main(["evaluate", "--manifest", str(own), "--out", str(tmp_path / "scores")]) == 2
+
+
 def test_lora_is_published_as_a_plain_classifier(manifest, start, tmp_path):
     imbalance = ImbalanceConfig(sampling="square_root", class_weights="effective", logit_adjustment=1.0)
     recipe = replace(
@@ -228,6 +248,22 @@ def test_shards_are_trained_on_as_they_lie(manifest, tmp_path):
     assert visits[0] == visits[1]
     with pytest.raises(ConfigError, match="as they lie"):
         finetune(replace(recipe, imbalance=ImbalanceConfig(sampling="balanced")))
+
+
+def test_shards_without_splits_are_all_for_training_but_folds_want_a_choice(folded, tmp_path):
+    with folded.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, fold in (("undivided", ""), ("folds", "1")):
+        listed = folded.with_name(f"{name}.csv")
+        write_manifest(listed, [row | {"split": "", "fold": fold and row["fold"]} for row in rows])
+        index = pack_manifest(read_manifest(listed), tmp_path / name, size=32, workers=1)  # less the broken clips
+        data = DataConfig(shards=str(tmp_path / name), crop="centre", workers=0)
+        recipe = replace(finetune_recipe(listed, tmp_path / "run"), data=data, validation_share=0.0)
+        if fold:
+            with pytest.raises(ManifestError, match="split train"):
+                labelled_parts(recipe, 4)
+        else:
+            assert sum(labelled_parts(recipe, 4).visits.values()) == len(index) > 0
 
 
 TWO = """

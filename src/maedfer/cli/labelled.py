@@ -103,6 +103,11 @@ def _part(whole: "Manifest", split: Split, fold: int | None) -> "Manifest":
         return whole.fold_parts(fold)[1]
     if split == "all":
         return whole
+    if not whole.folds() and not any(entry.split for entry in whole.entries):
+        raise ManifestError(
+            f"{whole.path}: expected clips with split {split}, no clip has any; name it in the column split, or take "
+            "everything, and with it what was trained on, by --split all"
+        )
     if whole.folds() and not any(entry.split == split for entry in whole.entries):
         there = ", ".join(map(str, whole.folds()))
         raise ManifestError(

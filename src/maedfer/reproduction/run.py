@@ -18,7 +18,7 @@ from maedfer.evaluate.packages import require_packages
 from maedfer.evaluate.ranks import rank_group
 from maedfer.evaluate.report import write_evaluation
 from maedfer.evaluate.stored import read_evaluation
-from maedfer.hub import from_pretrained
+from maedfer.hub import from_pretrained, locate
 from maedfer.inference import Device, resolve_device
 from maedfer.output import require_writable, write_text
 from maedfer.preparation import PreparationOptions, prepare_corpus
@@ -78,6 +78,7 @@ def reproduce(
 
     Raises:
         ConfigError: an unknown set or fold, or a package is missing.
+        WeightsError: there are no weights of that name.
         ManifestError: the set is not where it should be, or ``out`` was prepared in another way.
         OutputError: ``out`` cannot be written, or its file system has no locks.
         MaedferError: see :func:`finetune` and :func:`evaluate_manifest`.
@@ -87,7 +88,8 @@ def reproduce(
         raise ConfigError(f"reproduce: expected one of {', '.join(REPRODUCED_SETS)}, got {name!r}")
     require_writable(out)
     # A run knows its settings by their text: the same call from another folder must go on too.
-    out, root, init = out.resolve(), root.resolve(), None if recipe.init is None else recipe.init.resolve()
+    out, root = out.resolve(), root.resolve()
+    init = None if recipe.init is None else locate(recipe.init.as_posix()).resolve()
     recipe = replace(recipe, init=init)
     manifest, start = _prepared(name, root, out, init, preparation, progress)
     chosen = _folds(manifest, folds)

@@ -76,6 +76,8 @@ def labelled_parts(
 def train_and_validation(recipe: FinetuneRecipe, manifest: Manifest) -> tuple[Manifest, Manifest | None]:
     """(what is trained on, what is validated on), without a common clip; neither holds one of the test part.
 
+    A manifest without splits and folds has no test part: all of it is for training.
+
     Raises:
         ManifestError: there is no such fold or split, or too few subjects to carve a validation part.
         ConfigError: ``keep`` is ``"best"`` and nothing is to be validated.
@@ -86,6 +88,8 @@ def train_and_validation(recipe: FinetuneRecipe, manifest: Manifest) -> tuple[Ma
     elif manifest.folds() and not any(entry.split for entry in manifest.entries):
         there = ", ".join(map(str, manifest.folds()))
         raise ManifestError(f"{manifest.path}: expected a fold to test, got none; choose of {there} with --data.fold")
+    elif not any(entry.split for entry in manifest.entries):  # a set of one's own, undivided
+        train_part = manifest
     else:
         train_part = manifest.part("train")
         if any(entry.split == "val" for entry in manifest.entries):
@@ -106,10 +110,12 @@ def _of_shards(recipe: FinetuneRecipe, frames: int) -> LabelledParts:
     source = ShardSource(
         recipe.data, size=recipe.model.encoder.image_size, frames=frames, labels=labels, seed=recipe.seed
     )
-    part = source.part("train")
+    shards = source.index.shards
+    undivided = not any(shard.split or shard.fold is not None for shard in shards)
+    part = source.part("train", "") if undivided else source.part("train")
     visits = dict(enumerate(part.class_counts(labels)))
     validation = None
-    if recipe.data.fold is None and any(shard.split == "val" for shard in source.index.shards):
+    if recipe.data.fold is None and any(shard.split == "val" for shard in shards):
         clips = source.samples(source.index.part("val"))
         validation = _validation(recipe, clips, clips.targets)
     elif recipe.validation_share:
