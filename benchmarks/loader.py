@@ -5,7 +5,8 @@ python benchmarks/loader.py [--clips 24] [--seconds 6] [--passes 2] [--steps 8] 
 The clips are drawings that move, 224x224, 25 frames a second, encoded with the usual settings of x264 (key frames at
 most 250 apart, B-frames). Both sides do all of it on one core: open, decode, crop, resize and change sixteen frames of
 each clip, as a batch of floats. The plain loader decodes the whole span of 64 frames to RGB with PyAV from the key
-frame before it, and crops, resizes and changes each of its sixteen frames with Pillow. Times are processor time.
+frame before it, and crops, resizes and changes each of its sixteen frames with Pillow. Times are processor time; all
+take turns, pass by pass, so that what else the machine does meets them alike.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -80,13 +82,17 @@ def draw(backdrop: np.ndarray, skin: np.ndarray, time_s: float, phase: np.ndarra
     return image
 
 
-def timed(work: Callable[[int], int], passes: int) -> float:
-    """Clips a second of processor time; the first pass is not counted."""
-    work(0)
-    began, clips = time.process_time(), 0
+def timed(works: dict[str, Callable[[int], int]], passes: int) -> dict[str, float]:
+    """Clips a second of processor time of each, the median of its passes; they take turns, after one that warms up."""
+    for work in works.values():
+        work(0)
+    rates: dict[str, list[float]] = {name: [] for name in works}
     for number in range(1, passes + 1):
-        clips += work(number)
-    return clips / (time.process_time() - began)
+        for name, work in works.items():
+            began = time.process_time()
+            clips = work(number)
+            rates[name].append(clips / (time.process_time() - began))
+    return {name: median(own) for name, own in rates.items()}
 
 
 def ours(feed: ClipFeed, augment: Augment | None) -> Callable[[int], int]:
@@ -113,16 +119,17 @@ def compare(
     reading = ClipReading(16, SIZE)
     augment = Augment(config, SIZE)
     plain = plain_loader.PlainLoader([entry.path for entry in manifest.entries], config, crop, SIZE)
-    figures = {
-        "plain": timed(plain.epoch, passes),
-        "plain, loading alone": timed(plain.loading, passes),
-        "mp4": timed(ours(DatasetFeed(data), augment), passes),
-        "mp4, loading alone": timed(ours(DatasetFeed(data), None), passes),
-        "mp4, 4 clips a video": timed(ours(DatasetFeed(data, repeats=4), augment), passes),
-        "shards": timed(ours(ShardFeed(index, reading), augment), passes),
-        "shards, loading alone": timed(ours(ShardFeed(index, reading), None), passes),
-        "shards, 4 clips a video": timed(ours(ShardFeed(index, reading, repeats=4), augment), passes),
+    works = {
+        "plain": plain.epoch,
+        "plain, loading alone": plain.loading,
+        "mp4": ours(DatasetFeed(data), augment),
+        "mp4, loading alone": ours(DatasetFeed(data), None),
+        "mp4, 4 clips a video": ours(DatasetFeed(data, repeats=4), augment),
+        "shards": ours(ShardFeed(index, reading), augment),
+        "shards, loading alone": ours(ShardFeed(index, reading), None),
+        "shards, 4 clips a video": ours(ShardFeed(index, reading, repeats=4), augment),
     }
+    figures = timed(works, passes)
     figures = {key: round(value, 2) for key, value in figures.items()}
     for kind in ("mp4", "shards"):
         figures[f"{kind} against plain"] = round(figures[kind] / figures["plain"], 2)
@@ -167,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=6.0, help="mean length of a clip")
-    parser.add_argument("--passes", type=int, default=2, help="over the clips, of which the rates are the mean")
+    parser.add_argument("--passes", type=int, default=9, help="over the clips, of which the rates are the medians")
     parser.add_argument("--steps", type=int, default=8, help="training steps that are watched for waiting; 0: none")
     parser.add_argument("--record", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()

@@ -6,6 +6,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from maedfer.data import colour_changes as change
+from maedfer.data import opencv_changes as opencv
 from maedfer.data.erasing import erase_boxes
 from maedfer.data.rand_augment import COLOURS, FILL, MOVES, DrawnChanges, draw_changes
 from maedfer.data.warp_clips import warp_clips
@@ -126,6 +127,26 @@ def test_both_ways_of_looking_up_are_the_same():
     for channels, frames in ((1, 1), (3, 1), (1, 4), (3, 4)):
         tables = torch.randint(0, 256, (3, channels, frames, 256), dtype=torch.uint8)
         assert torch.equal(change.look_up(clips, tables), change.gather_from(clips, tables))
+
+
+def test_opencv_changes_what_pytorch_does():
+    clips = photograph_like(3, 4).transpose(0, 1)[:, [2, 0, 1]].transpose(0, 1)  # not in one piece
+    assert torch.equal(opencv.histograms(clips), change.histograms_with_torch(clips))
+    assert torch.equal(opencv.sums(clips), clips.sum((-2, -1), dtype=torch.int64))
+    for factor in (0.1, 0.7, 1.3, 1.9):
+        factors = torch.tensor([factor, 1.0, 2 - factor])
+        signed = (factors - 1) / 0.9
+        for own, torchs in (
+            (change.sharpness, change.sharpness_with_torch),
+            (change.colour, change.colour_with_torch),
+        ):
+            made, expected = own(clips, signed.abs(), signed.sign()), torchs(clips, factors)
+            assert (made.int() - expected.int()).abs().max() <= 1
+            assert (made == expected).float().mean() > 0.97
+            assert torch.equal(made[1], clips[1]), "a factor of 1 changes nothing"
+    edges = change.sharpness(clips, torch.ones(3), torch.ones(3))
+    for side in ((..., 0), (..., -1), (..., 0, slice(None)), (..., -1, slice(None))):
+        assert torch.equal(edges[side], clips[side])
 
 
 def test_sharpness_and_equalize_are_kornias():

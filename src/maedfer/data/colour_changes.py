@@ -12,18 +12,23 @@ from einops import rearrange
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from maedfer.data import opencv_changes as opencv
+
 __all__ = [
     "auto_contrast",
     "brightness",
     "colour",
+    "colour_with_torch",
     "contrast",
     "equalize",
     "gather_from",
+    "histograms_with_torch",
     "invert",
     "jitter",
     "look_up",
     "posterize",
     "sharpness",
+    "sharpness_with_torch",
     "solarize",
     "solarize_add",
 ]
@@ -41,20 +46,7 @@ def look_up(clips: UInt8[Tensor, "B 3 T H W"], tables: UInt8[Tensor, "B C F 256"
         clips: frames; not changed.
         tables: on the clips' device; C is 3 or 1 and F is T or 1: of each picture, or one for all.
     """
-    if clips.device.type != "cpu":
-        return gather_from(clips, tables)
-    import cv2
-
-    clips = clips.contiguous()
-    result = torch.empty_like(clips)
-    if tables.shape[1:3] != (1, 1):
-        tables = tables.expand(-1, 3, clips.shape[2], -1)
-    parts = (tables.shape[1] * tables.shape[2], -1, clips.shape[-1])  # what shares a table, as one picture
-    for clip, table, new in zip(clips.numpy(), tables.numpy(), result.numpy(), strict=True):
-        rows = table.reshape(-1, 256)
-        for part, row, into in zip(clip.reshape(parts), rows, new.reshape(parts), strict=True):
-            cv2.LUT(part, row, dst=into)
-    return result
+    return opencv.look_up(clips, tables) if clips.device.type == "cpu" else gather_from(clips, tables)
 
 
 def gather_from(clips: UInt8[Tensor, "B 3 T H W"], tables: UInt8[Tensor, "B C F 256"]) -> UInt8[Tensor, "B 3 T H W"]:
@@ -72,7 +64,7 @@ def auto_contrast(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
 
 def equalize(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
     """The values of each picture and channel spread evenly over 0..255."""
-    counts = _histograms(clips)
+    counts = opencv.histograms(clips) if clips.device.type == "cpu" else histograms_with_torch(clips)
     values = torch.arange(256, device=clips.device)
     brightest = torch.where(counts > 0, values, 0).amax(-1, keepdim=True)
     step = (counts.sum(-1, keepdim=True) - counts.gather(-1, brightest)) // 255
@@ -111,7 +103,8 @@ def brightness(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
 
 def contrast(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
     """Distances from each picture's mean grey times 0.1 to 1.9."""
-    means = clips.sum((-2, -1), dtype=torch.int64).float() / (clips.shape[-1] * clips.shape[-2])
+    sums = opencv.sums(clips) if clips.device.type == "cpu" else clips.sum((-2, -1), dtype=torch.int64)
+    means = sums.float() / (clips.shape[-1] * clips.shape[-2])
     red, green, blue = means.unbind(1)
     grey = (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue).round()[:, None, :, None]
     return look_up(clips, _bytes(grey + _each(_factor(strength, sign)) * (_ramp(clips) - grey)))
@@ -119,23 +112,35 @@ def contrast(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
 
 def colour(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
     """Distances from each pixel's grey times 0.1 to 1.9."""
+    factors = _factor(strength, sign)
+    if clips.device.type == "cpu":
+        grey = torch.tensor(_GREY).expand(3, 3)
+        return opencv.mix_channels(clips, torch.lerp(grey, torch.eye(3), factors[:, None, None]))
+    return colour_with_torch(clips, factors)
+
+
+def colour_with_torch(clips: _Clips, factors: Float[Tensor, " B"]) -> _Clips:
+    """As :func:`colour`, with PyTorch alone."""
     pixels = clips.float()
     red, green, blue = pixels.unbind(1)
     grey = (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue)[:, None]
-    return _bytes(torch.lerp(grey, pixels, _each(_factor(strength, sign))[..., None]))
+    return _bytes(torch.lerp(grey, pixels, _each(factors)[..., None]))
 
 
 def sharpness(clips: _Clips, strength: Tensor, sign: Tensor) -> _Clips:
-    """Distances from each pixel's smoothed surroundings times 0.1 to 1.9; the outermost pixels stay.
+    """Distances from each pixel's smoothed surroundings times 0.1 to 1.9; the outermost pixels stay."""
+    factors = _factor(strength, sign)
+    return opencv.sharpen(clips, factors) if clips.device.type == "cpu" else sharpness_with_torch(clips, factors)
 
-    Sums of shifted pictures: a quarter of the time of Kornia's convolution on a CPU, the same values.
-    """
+
+def sharpness_with_torch(clips: _Clips, factors: Float[Tensor, " B"]) -> _Clips:
+    """As :func:`sharpness`, with PyTorch alone: sums of shifted pictures."""
     pixels = clips.float()
     inner = pixels[..., 1:-1, 1:-1]
     rows = pixels[..., :-2, :] + pixels[..., 1:-1, :] + pixels[..., 2:, :]
     smooth = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
     smooth = (smooth + 4 * inner) / 13  # the pixel itself counts five times
-    pixels[..., 1:-1, 1:-1] = torch.lerp(smooth, inner, _each(_factor(strength, sign))[..., None])
+    pixels[..., 1:-1, 1:-1] = torch.lerp(smooth, inner, _each(factors)[..., None])
     return _bytes(pixels)
 
 
@@ -145,7 +150,8 @@ def jitter(clips: _Clips, factor: Float[Tensor, " B"], shift: Float[Tensor, " B"
     return look_up(clips, _bytes(scaled + _each(shift) * 255))
 
 
-def _histograms(clips: _Clips) -> Int64[Tensor, "B 3 T 256"]:
+def histograms_with_torch(clips: _Clips) -> Int64[Tensor, "B 3 T 256"]:
+    """How often each value occurs in each picture and channel."""
     pictures = rearrange(clips, "b c t h w -> (b c t) (h w)").long()
     pictures += 256 * torch.arange(len(pictures), device=clips.device)[:, None]
     counts = torch.bincount(pictures.flatten(), minlength=256 * len(pictures))

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from maedfer.config import TokenConfig
 from maedfer.data.clip_geometry import TRIES, drawn_box, whole_boxes
-from maedfer.data.some_clips import change_some
 from maedfer.models.draws import BatchShare
 from maedfer.models.pixels import PixelNormalizer
 
@@ -29,13 +28,10 @@ def erase_boxes(clips: UInt8[Tensor, "B 3 T H H"], probability: float, share: Ba
     sheet = _noise(size)
     boxes, fits = drawn_box(draws[:, 1:], whole_boxes(len(clips), size), _AREA, _ASPECT)
     rows = ((draws[:, 0, 0] < probability) & fits).nonzero().flatten()
-    left, top, width, height = boxes[rows].to(clips.device).unbind(1)
-    place = torch.arange(size, device=clips.device)
-    columns = (place >= left[:, None]) & (place < (left + width)[:, None])
-    lines = (place >= top[:, None]) & (place < (top + height)[:, None])
-    erased = (lines[:, :, None] & columns[:, None, :])[:, None, None]
     sheet = sheet.to(clips.device)
-    change_some(clips, rows.tolist(), lambda chosen: torch.where(erased, sheet, chosen))
+    for row, (left, top, width, height) in zip(rows.tolist(), boxes[rows].long().tolist(), strict=True):
+        place = (..., slice(top, top + height), slice(left, left + width))
+        clips[row][place] = sheet[place]
     return clips
 
 

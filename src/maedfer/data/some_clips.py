@@ -16,5 +16,6 @@ def change_some(clips: UInt8[Tensor, "B 3 T H W"], rows: list[int], change: Call
     """
     if not rows:
         return
-    for row, changed in zip(rows, change(torch.stack([clips[row] for row in rows])), strict=True):
+    chosen = clips[rows[0] :][:1] if len(rows) == 1 else torch.stack([clips[row] for row in rows])
+    for row, changed in zip(rows, change(chosen), strict=True):
         clips[row] = changed
