@@ -1,12 +1,13 @@
 """Clips a second and core from files to changed clips, against a plain loader; and how long a training step waits.
 
-python benchmarks/loader.py [--clips 24] [--seconds 6] [--passes 2] [--steps 8] [--record loader]
+python benchmarks/loader.py [--clips 24] [--seconds 6] [--passes 15] [--steps 8] [--record loader]
 
 The clips are drawings that move, 224x224, 25 frames a second, encoded with the usual settings of x264 (key frames at
 most 250 apart, B-frames). Both sides do all of it on one core: open, decode, crop, resize and change sixteen frames of
 each clip, as a batch of floats. The plain loader decodes the whole span of 64 frames to RGB with PyAV from the key
-frame before it, and crops, resizes and changes each of its sixteen frames with Pillow. Times are processor time; all
-take turns, pass by pass, so that what else the machine does meets them alike.
+frame before it, and crops, resizes and changes each of its sixteen frames with Pillow. Times are processor time; the
+sides take turns, pass by pass, so that what else the machine does meets them alike, and each pass has a ratio of its
+own, of which the median counts.
 """
 
 import argparse
@@ -29,7 +30,7 @@ import record
 from maedfer.allocator import keep_freed_memory
 from maedfer.data.augment import Augment
 from maedfer.data.dataset import DecodedDataset
-from maedfer.data.feed import ClipFeed, DatasetFeed
+from maedfer.data.feed import ClipFeed, DatasetFeed, collect_seldom
 from maedfer.data.manifest import Manifest, read_manifest, write_manifest
 from maedfer.data.pack import pack_manifest
 from maedfer.data.shard_clips import ClipReading
@@ -82,8 +83,8 @@ def draw(backdrop: np.ndarray, skin: np.ndarray, time_s: float, phase: np.ndarra
     return image
 
 
-def timed(works: dict[str, Callable[[int], int]], passes: int) -> dict[str, float]:
-    """Clips a second of processor time of each, the median of its passes; they take turns, after one that warms up."""
+def timed(works: dict[str, Callable[[int], int]], passes: int) -> dict[str, list[float]]:
+    """Clips a second of processor time of each in each pass; they take turns, after one that warms up."""
     for work in works.values():
         work(0)
     rates: dict[str, list[float]] = {name: [] for name in works}
@@ -92,7 +93,7 @@ def timed(works: dict[str, Callable[[int], int]], passes: int) -> dict[str, floa
             began = time.process_time()
             clips = work(number)
             rates[name].append(clips / (time.process_time() - began))
-    return {name: median(own) for name, own in rates.items()}
+    return rates
 
 
 def ours(feed: ClipFeed, augment: Augment | None) -> Callable[[int], int]:
@@ -119,20 +120,24 @@ def compare(
     reading = ClipReading(16, SIZE)
     augment = Augment(config, SIZE)
     plain = plain_loader.PlainLoader([entry.path for entry in manifest.entries], config, crop, SIZE)
-    works = {
+    compared = {
         "plain": plain.epoch,
-        "plain, loading alone": plain.loading,
         "mp4": ours(DatasetFeed(data), augment),
+        "shards": ours(ShardFeed(index, reading), augment),
+    }
+    alone = {
+        "plain, loading alone": plain.loading,
         "mp4, loading alone": ours(DatasetFeed(data), None),
         "mp4, 4 clips a video": ours(DatasetFeed(data, repeats=4), augment),
-        "shards": ours(ShardFeed(index, reading), augment),
         "shards, loading alone": ours(ShardFeed(index, reading), None),
         "shards, 4 clips a video": ours(ShardFeed(index, reading, repeats=4), augment),
     }
-    figures = timed(works, passes)
-    figures = {key: round(value, 2) for key, value in figures.items()}
+    rates = timed(compared, passes)
+    figures = {key: round(median(own), 2) for key, own in (rates | timed(alone, (passes + 2) // 3)).items()}
     for kind in ("mp4", "shards"):
-        figures[f"{kind} against plain"] = round(figures[kind] / figures["plain"], 2)
+        ratios = sorted(own / other for own, other in zip(rates[kind], rates["plain"], strict=True))
+        figures[f"{kind} against plain"] = round(median(ratios), 2)
+        figures |= {f"{kind} against plain, {end}": round(ratios[at], 2) for end, at in (("least", 0), ("most", -1))}
     print(f"{name}: clips a second and core, {crop} crop")
     for key, value in figures.items():
         print(f"  {key:26} {value:8.2f}")
@@ -174,11 +179,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=6.0, help="mean length of a clip")
-    parser.add_argument("--passes", type=int, default=9, help="over the clips, of which the rates are the medians")
+    parser.add_argument("--passes", type=int, default=15, help="over the clips, of which the medians count")
     parser.add_argument("--steps", type=int, default=8, help="training steps that are watched for waiting; 0: none")
     parser.add_argument("--record", help="write benchmarks/results/NAME.json")
     arguments = parser.parse_args()
     keep_freed_memory()  # as a training run does; for both sides
+    collect_seldom()  # as its loading processes do; for both sides
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     figures: dict[str, object] = {"clips": arguments.clips, "seconds": arguments.seconds, "passes": arguments.passes}

@@ -20,7 +20,7 @@ def circumstances() -> dict[str, Any]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run(["git", "status", "--porcelain", "src"], capture_output=True, text=True, check=False)
     return {
-        "command": " ".join(["python", *(Path(a).name if Path(a).is_absolute() else a for a in sys.argv)]),
+        "command": " ".join(["python", *map(_without_folders, sys.argv)]),
         "commit": (commit.stdout.strip() or "unknown") + ("+" if changed.stdout.strip() else ""),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -36,6 +36,12 @@ def write(name: str, figures: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"run": circumstances()} | figures, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _without_folders(argument: str) -> str:
+    """A path of this machine, alone or as NAME=PATH, cut to its last name."""
+    name, equals, value = argument.rpartition("=")
+    return name + equals + (Path(value).name if Path(value).is_absolute() else value)
 
 
 def _processor() -> str:
