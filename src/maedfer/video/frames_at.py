@@ -8,8 +8,7 @@ instants.
 """
 
 import math
-from bisect import bisect_left, bisect_right, insort
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -37,6 +36,7 @@ _Shown = tuple[float, float, av.VideoFrame]
 _EPSILON_S = 1e-3  # as in decode: a picture stamped so much late is still the one meant
 # Packets that are looked at before one is decoded: H.264 and HEVC show a picture at most 16 places later.
 _AHEAD = 20
+_TOGETHER = 96  # packets that are judged at once
 # Codecs whose decoder leaves out exactly the pictures that no other refers to.
 _SKIPPING = frozenset({"h264", "hevc"})
 
@@ -169,12 +169,12 @@ class GridVideo:
         clock = Clock(nominal_s_of(stream))
         clock.origin = origin_s
         numerator, denominator = stream.time_base.numerator, stream.time_base.denominator
-        skipping = context.name in _SKIPPING
+        skipping, before = context.name in _SKIPPING, True
         for packet, needed in _judged(packets, stream.time_base, origin_s, wanted_s):
             try:
-                if skipping:
-                    context.skip_frame = "DEFAULT" if needed else "NONREF"
-                frames = stream.decode(packet)
+                if skipping and needed is not before:
+                    context.skip_frame, before = "DEFAULT" if needed else "NONREF", needed
+                frames = context.decode(packet)
             except av.error.FFmpegError:
                 skipping, context.skip_frame = False, "DEFAULT"  # damage: what is shown instead is the one before
                 continue
@@ -209,37 +209,44 @@ def _judged(
     """Each packet with whether its picture may be on screen at a wanted instant; ``None``, the end, flushes.
 
     The end is the file's, or comes when all packets shown up to the last instant are through and one of them lasts
-    beyond it: the decoder then gives what it holds back, and the packets behind need not be decoded to get it.
+    beyond it: the decoder then gives what it holds back, and the packets behind need not be decoded to get it. Packets
+    are judged many at once, because between two pictures a decoder leaves nothing of Python in the cache.
     """
-    ahead: deque[tuple[float, av.Packet]] = deque()
     numerator, denominator = base.numerator, base.denominator  # quicker than fractions, and as exact
-    known: list[float] = []  # times of the packets ahead and of the latest ones gone, ascending
     end_s = wanted_s[-1] + 2 * _EPSILON_S
-    before_end, lasting_s = 0, 0.0  # packets ahead that are shown up to the end; how long those seen last
-
-    def needed(time_s: float) -> bool:
-        after = bisect_right(known, time_s)
-        until = known[after] if after < len(known) else math.inf
-        place = bisect_left(wanted_s, time_s - 2 * _EPSILON_S)
-        return place < len(wanted_s) and wanted_s[place] < until
-
+    ahead: list[av.Packet] = []
+    times: list[float] = []  # of the packets ahead
+    gone: list[float] = []  # of the latest ones before them
+    beyond, lasting_s = 0, 0.0  # the latest packets that are all shown after the end; how long those before last
     for packet in packets:
         pts = packet.pts
         time_s = -math.inf if pts is None else pts * numerator / denominator - origin_s
-        ahead.append((time_s, packet))
-        insort(known, time_s)
-        if time_s <= end_s:
-            before_end += 1
-            lasting_s = max(lasting_s, time_s + (packet.duration or 0) * numerator / denominator)
-        if len(ahead) > _AHEAD:
-            if before_end == 0 and lasting_s > end_s:
-                ahead.clear()
-                break
-            time_s, oldest = ahead.popleft()
-            before_end -= time_s <= end_s
-            yield oldest, needed(time_s) or time_s == -math.inf
-            if len(known) > 8 * _AHEAD:
-                del known[: 4 * _AHEAD]
-    for _, packet in ahead:
-        yield packet, True
+        ahead.append(packet)
+        times.append(time_s)
+        if time_s > end_s:
+            beyond += 1
+            if beyond > _AHEAD and lasting_s > end_s:
+                yield from zip(ahead, _needed(times, gone, wanted_s)[:-beyond], strict=False)
+                yield None, True
+                return
+        else:
+            beyond, lasting_s = 0, max(lasting_s, time_s + (packet.duration or 0) * numerator / denominator)
+        if len(ahead) == _TOGETHER + _AHEAD:
+            yield from zip(ahead, _needed(times, gone, wanted_s)[:_TOGETHER], strict=False)
+            gone = times[_TOGETHER - 4 * _AHEAD : _TOGETHER]
+            del ahead[:_TOGETHER], times[:_TOGETHER]
+    until = max(0, len(ahead) - _AHEAD)
+    yield from zip(ahead, [*_needed(times, gone, wanted_s)[:until], *(True for _ in ahead[until:])], strict=True)
     yield None, True
+
+
+def _needed(times: list[float], gone: list[float], wanted_s: list[float]) -> list[bool]:
+    """Whether a picture shown from each of these times on, until the next one known, is seen at a wanted instant."""
+    known = sorted(gone + times)
+    needed = []
+    for time_s in times:
+        after = bisect_right(known, time_s)
+        until = known[after] if after < len(known) else math.inf
+        place = bisect_left(wanted_s, time_s - 2 * _EPSILON_S)
+        needed.append(time_s == -math.inf or (place < len(wanted_s) and wanted_s[place] < until))
+    return needed
