@@ -91,9 +91,9 @@ class Linear(nn.Linear):
 def pack_weights(model: nn.Module) -> None:
     """Let each :class:`Linear` of a model on the CPU keep a second copy of its weight, in the order oneDNN reads.
 
-    Otherwise every product puts its weight in that order anew, some 5 % of its time at full size. The copies are used while no
-    gradient is recorded and only as long as a weight is what it was; one that was changed in place, replaced or moved
-    is read itself again. Writing through ``weight.data`` goes unseen, so do not pack what you change that way.
+    Otherwise every product puts its weight in that order anew, some 5 % of its time at full size. The copies are used
+    while no gradient is recorded and only as long as a weight is what it was; one that was changed in place, replaced
+    or moved is read itself again. Writing through ``weight.data`` goes unseen: do not pack what you change that way.
     """
     for module in model.modules():
         if isinstance(module, Linear):
