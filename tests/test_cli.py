@@ -245,17 +245,22 @@ def test_synth_passes_its_settings_on(
         test_share: float,
         features: float,
         studio: bool,
+        sequence: bool,
         workers: int | None,
         progress: object,
     ) -> Path:
-        seen.append((out, clips, seed, rig, size, fps, seconds, test_share, features, studio, workers))
+        seen.append((out, clips, seed, rig, size, fps, seconds, test_share, features, studio, sequence, workers))
         if rig == "missing.npz":
             raise RenderError("missing.npz: expected a rig")
         return out / "manifest.csv"
 
     monkeypatch.setattr("maedfer.synth.synthesize", fake)
     assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--seed", "3", "--features", "0.2", "--studio"]) == 0
-    assert seen == [(tmp_path, 7, 3, "anny", 160, 25.0, 2.56, 0.1, 0.2, True, None)]
+    assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--sequence"]) == 0
+    assert seen == [
+        (tmp_path, 7, 3, "anny", 160, 25.0, 2.56, 0.1, 0.2, True, False, None),
+        (tmp_path, 7, 0, "anny", 160, 25.0, 2.56, 0.1, 0.0, False, True, None),
+    ]
     assert f"wrote {tmp_path / 'manifest.csv'}" in capsys.readouterr().out
     assert main(["synth", "--out", str(tmp_path), "--clips", "7", "--rig", "missing.npz"]) == 2
     assert capsys.readouterr().err == "maedfer: missing.npz: expected a rig\n"

@@ -184,7 +184,8 @@ def test_a_weight_that_is_no_longer_what_was_packed_is_read_itself(monkeypatch: 
     with torch.enable_grad():
         assert not read_packed(packed(layer), monkeypatch), "a gradient needs the weight"
         assert layer(torch.randn(3, 64)).requires_grad
-    assert not read_packed(packed(layer).double().float(), monkeypatch)
+    for _ in range(20):  # freed memory is given out again, at the same address
+        assert not read_packed(packed(layer).half().float(), monkeypatch)
 
 
 @PACKED

@@ -102,17 +102,20 @@ def pack_weights(model: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class _Packed:
-    """A copy of a weight in oneDNN's order, and which state of which tensor it is a copy of."""
+    """A copy of a weight in oneDNN's order, and which state of which tensor it is a copy of.
+
+    The tensor is held, so that nothing else can come to lie at its address.
+    """
 
     blocks: Tensor
-    address: int
+    source: Tensor
     version: int
 
     @staticmethod
     def of(weight: Tensor) -> "_Packed":
         # A weight is packed for about so many rows; fewer or more are mapped too, as in the order that suits them less.
         blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _PACKED_FOR_ROWS)
-        return _Packed(blocks, weight.data_ptr(), weight._version)
+        return _Packed(blocks, weight.detach(), weight._version)
 
     def may_stand_for(self, weight: Tensor, tokens: Tensor) -> bool:
         return (
@@ -122,7 +125,7 @@ class _Packed:
             and tokens.device.type == "cpu"
             and tokens.dtype == weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
-            and weight.data_ptr() == self.address
+            and weight.data_ptr() == self.source.data_ptr()
             and weight._version == self.version
         )
 

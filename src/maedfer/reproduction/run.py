@@ -72,13 +72,11 @@ def reproduce(
         recipe: usually ``paper_...`` with ``init`` set; its ``out`` and what ``data`` says of the set are set here.
         out: manifest, report, a folder a fold (run, weights, evaluation), ``reproduction.md`` and ``.json``.
         folds: only these; none: all of them.
-        preparation: how the set is prepared.
-        device: where weights are judged.
+        preparation, device: how the set is prepared; where weights are judged.
         progress: called with (done, in all, what).
 
     Raises:
-        ConfigError: an unknown set or fold, or a package is missing.
-        WeightsError: there are no weights of that name.
+        ConfigError, WeightsError: an unknown set or fold, a missing package; no weights of that name.
         ManifestError: the set is not where it should be, or ``out`` was prepared in another way.
         OutputError: ``out`` cannot be written, or its file system has no locks.
         MaedferError: see :func:`finetune` and :func:`evaluate_manifest`.
@@ -89,9 +87,9 @@ def reproduce(
     require_writable(out)
     # A run knows its settings by their text: the same call from another folder must go on too.
     out, root = out.resolve(), root.resolve()
-    init = None if recipe.init is None else locate(recipe.init.as_posix()).resolve()
-    recipe = replace(recipe, init=init)
-    manifest, start = _prepared(name, root, out, init, preparation, progress)
+    if recipe.init is not None:
+        recipe = replace(recipe, init=locate(recipe.init.as_posix()).resolve())
+    manifest, start = _prepared(name, root, out, recipe.init, preparation, progress)
     chosen = _folds(manifest, folds)
     evaluations: dict[int | None, Evaluation] = {}
     for number, fold in enumerate(chosen):
