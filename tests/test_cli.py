@@ -178,6 +178,8 @@ def test_arguments_that_do_not_parse_are_exit_code_2(capsys: pytest.CaptureFixtu
 
 
 def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import maedfer.cli.batches  # noqa: F401 - while a Predictor is a Predictor: types are looked up once
+
     class Interrupted:
         def __init__(self, name: str, **settings: object) -> None:
             raise KeyboardInterrupt
