@@ -26,6 +26,7 @@ import record
 from judge_face_api import FaceApi
 from judge_fer import Fer
 from maedfer.emotions import BASIC_EXPRESSIONS
+from maedfer.evaluate.bootstrap import percentiles
 from maedfer.synth import ClipSpec, Renderer, draw_spec, load_rig, render_clip
 from maedfer.video.detect import CenterFace
 from maedfer.video.types import Face
@@ -134,8 +135,7 @@ def area(shown: np.ndarray, probability: np.ndarray) -> list[float]:
         drawn = rng.integers(len(shown), size=len(shown))
         if 0 < shown[drawn].sum() < len(shown):
             areas.append(float(roc_auc_score(shown[drawn], probability[drawn])))
-    low, high = np.percentile(areas[1:], [2.5, 97.5])
-    return [round(areas[0], 3), round(float(low), 3), round(float(high), 3)]
+    return [round(figure, 3) for figure in (areas[0], *percentiles(np.array(areas[1:])))]
 
 
 def _classes() -> list[tuple[int, str]]:

@@ -51,9 +51,8 @@ class ConvolutionalEmbedding(nn.Module):
 
     def initialise(self) -> None:
         """Deviations that keep the size of activations from stage to stage."""
-        if (
-            self.join.weight.is_meta
-        ):  # a file will bring the weights; drawing them here would load torch's compiler, 2 s
+        # On the meta device a file will bring the weights; drawing them would load torch's compiler, which takes 2 s.
+        if self.join.weight.is_meta:
             return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -18,6 +18,7 @@ __all__ = [
     "ClipSpec",
     "Former",
     "Setting",
+    "draw_intensity",
     "draw_spec",
     "draw_variant",
     "generator",
@@ -183,7 +184,7 @@ def draw_spec(
         split=split,
         label=label,
         variant=draw_variant(rng, label, split),
-        intensity=0.0 if neutral else round(0.35 + 0.75 * float(rng.beta(1.6, 1.1)), 3),
+        intensity=0.0 if neutral else draw_intensity(rng),
         bout=draw_bout(rng, seconds, timing, pace),
         timing=timing,
         pace=pace,
@@ -205,6 +206,11 @@ def in_studio(spec: ClipSpec) -> ClipSpec:
     if former is not None:
         former = replace(former, intensity=round(max(former.intensity, _STUDIO_INTENSITY), 3))
     return replace(spec, setting="studio", intensity=clear, talk=0.0, former=former)
+
+
+def draw_intensity(rng: np.random.Generator) -> float:
+    """Intensity of an apex, 0.35 to 1.1, more often strong than weak."""
+    return round(0.35 + 0.75 * float(rng.beta(1.6, 1.1)), 3)
 
 
 def draw_variant(rng: np.random.Generator, label: str, split: str) -> int:

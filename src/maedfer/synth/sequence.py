@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import permutations
 
 from maedfer.emotions import BASIC_EXPRESSIONS
-from maedfer.synth.clips import ClipSpec, Former, draw_variant, generator
+from maedfer.synth.clips import ClipSpec, Former, draw_intensity, draw_variant, generator
 from maedfer.synth.dynamics import Pace, draw_change
 
 __all__ = ["PAIRS", "in_sequence"]
@@ -24,7 +24,7 @@ def in_sequence(spec: ClipSpec) -> ClipSpec:
     rng = generator(spec.seed, "sequ", spec.index)
     pace: Pace = "posed" if rng.random() < 0.5 else "spontaneous"
     variants = [draw_variant(rng, label, spec.split) for label in (first, last)]
-    strengths = [round(0.35 + 0.75 * float(rng.beta(1.6, 1.1)), 3) for _ in variants]
+    strengths = [draw_intensity(rng) for _ in variants]
     fading, rising = draw_change(rng, spec.frames / spec.fps, pace)
     return replace(
         spec,
