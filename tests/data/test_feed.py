@@ -1,4 +1,7 @@
 import collections
+import gc
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import torch
 from doubles import Blind, Inline
 from maedfer.data import crops as crops_module
 from maedfer.data.crops import crop_manifest
-from maedfer.data.dataset import DecodedDataset, Sample
+from maedfer.data.dataset import DecodedDataset, Sample, stacked
 from maedfer.data.feed import ClipFeed, DatasetFeed
 from maedfer.data.manifest import Manifest, read_manifest, write_manifest
 from maedfer.data.sources import ClipSource
@@ -35,6 +38,14 @@ class Clips:
             raise DecodeError(f"clip-{item}: is broken")
         clip = torch.full((3, 2, 4, 4), item, dtype=torch.uint8)
         return [Sample(clip + repeat * 30, 10 * item, item) for repeat in repeats]
+
+
+class Collecting(Clips):
+    """Looks for garbage at each read, as Python may at any time."""
+
+    def clips(self, item, epoch, repeats):
+        gc.collect()
+        return super().clips(item, epoch, repeats)
 
 
 def told(batches):
@@ -160,6 +171,42 @@ def test_a_source_feeds_decoded_clips_in_processes_of_their_own(tmp_path):
         assert any(torch.equal(sample.clip, data.clips(sample.row, 0, (repeat,))[0].clip) for repeat in range(2))
     quiet = source.feed(manifest.part("test"), None, train=False)
     assert [len(batch) for batch in quiet.batches(0, 0, 1, ALONE)] == [1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_feeds_batch_is_put_together_once(workers):
+    samples = next(DatasetFeed(Clips(6), train=False, workers=workers).batches(0, 0, 3, ALONE))
+    batch = stacked(samples)
+    assert torch.equal(batch, torch.stack([sample.clip for sample in samples]))
+    assert batch.data_ptr() == samples[0].clip.data_ptr()
+    for others in (samples[::-1], samples[:2], [samples[0], samples[0], samples[2]], [samples[1]]):
+        assert torch.equal(stacked(others), torch.stack([sample.clip for sample in others]))
+    turned = [replace(sample, clip=sample.clip.transpose(2, 3)) for sample in samples]
+    assert torch.equal(stacked(turned), torch.stack([sample.clip for sample in turned]))
+
+
+class Finalised:
+    """Notes the process in which it is freed."""
+
+    def __init__(self, notes):
+        self.notes, self.me = notes, self
+
+    def __del__(self):
+        (self.notes / str(os.getpid())).touch()
+
+
+def test_a_loading_process_leaves_its_parents_garbage_alone(tmp_path):
+    """An encoder with threads would hang there."""
+    gc.disable()
+    try:
+        Finalised(tmp_path)
+        feed = DatasetFeed(Collecting(4), workers=1)
+        assert len(list(feed.batches(0, 0, 2, ALONE))) == 2
+        assert list(tmp_path.iterdir()) == []
+        gc.collect()
+        assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

@@ -248,9 +248,10 @@ def quiet_worker(_: int) -> None:
 def collect_seldom() -> None:
     """Let Python look for cycles of garbage every 20,000 new objects, not 700, and never among what is there already.
 
-    Decoding makes hundreds of objects a clip and hardly a cycle: 3 % of the time of loading, or more.
+    Decoding makes hundreds of objects a clip and hardly a cycle: 3 % of the time of loading, or more. In a forked
+    process what is there already is its parent's: a video encoder among its garbage would wait for ever, when it is
+    freed, for threads that were left behind.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
