@@ -74,7 +74,7 @@ def test_ten_kills_change_nothing(runs, stage):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["pretrain demo-pretrain", "finetune demo-finetune-short"])
+@pytest.mark.parametrize("stage", ["pretrain demo-pretrain", "finetune demo-finetune-short --unit-weight 0"])
 def test_ten_kills_of_the_command_change_nothing(manifest, tmp_path, stage):
     def command(out):
         options = "--data.crop centre --data.workers 1 --optim.epochs 8 --optim.batch-size 4 --compute.precision no "

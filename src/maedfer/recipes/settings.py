@@ -225,7 +225,8 @@ class FinetuneRecipe:
             )
         if self.unit_weight and self.data.crop != "face":
             raise ConfigError(
-                f"unit_weight: expected data.crop face, whose crops are taken at the known frames; got {self.data.crop}"
+                "unit_weight: expected data.crop face, whose crops are taken at the known frames; got "
+                f"{self.data.crop}; give --unit-weight 0 where no action units are known"
             )
         depth, frozen = self.model.encoder.depth, self.adapt.freeze_blocks
         if frozen > depth or (self.adapt.train == "lora" and frozen == depth):
