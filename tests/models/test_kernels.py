@@ -10,7 +10,9 @@ from torch import Tensor
 
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.models import ExpressionClassifier, kernels, pack_weights
-from maedfer.models.kernels import Linear, attend, linear
+from maedfer.models.encoder import LGIBlock
+from maedfer.models.kernels import Linear, add_branch, attend, gelu, linear
+from maedfer.models.vit import ViTBlock
 
 ONEDNN = pytest.mark.skipif(not kernels._HAS_ONEDNN, reason="this build of torch has no oneDNN for this processor")
 
@@ -210,3 +212,41 @@ def test_what_cannot_be_packed_is_left_as_it_is() -> None:
     for layer in (untracked, Linear(64, 64, dtype=torch.bfloat16), Linear(64, 64, device="meta")):
         pack_weights(layer)
         assert layer._packed is None
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_a_branch_is_added_and_the_tokens_are_kept(gradients: bool) -> None:
+    tokens, branch = torch.randn(2, 5, 8), torch.randn(2, 5, 8)
+    before, expected, hidden = tokens.clone(), tokens + branch, F.gelu(branch)
+    with torch.set_grad_enabled(gradients):
+        assert torch.equal(gelu(branch.clone()), hidden)
+        assert torch.equal(add_branch(tokens, branch), expected)
+    assert torch.equal(tokens, before)
+
+
+def test_a_branch_of_another_type_gives_the_type_that_a_sum_has() -> None:
+    tokens, branch = torch.randn(2, 3), torch.randn(2, 3).bfloat16()
+    with torch.no_grad():
+        added = add_branch(tokens, branch.clone())
+    assert added.dtype == torch.float32
+    assert torch.equal(added, tokens + branch)
+
+
+@pytest.mark.parametrize(
+    "block", [LGIBlock(LGIFormerConfig(embed_dim=32, num_heads=4, depth=1), 0.0), ViTBlock(32, 4, 4.0, 0.0)]
+)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_block_without_gradients_gives_what_it_gives_with_them_and_leaves_its_input(
+    block: torch.nn.Module, autocast: bool
+) -> None:
+    tokens = torch.randn(2, 4, 9, 32) if isinstance(block, LGIBlock) else torch.randn(2, 36, 32)
+    before = tokens.clone()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with_gradients = block(tokens)
+        with torch.no_grad():
+            without = block(tokens)
+    assert torch.equal(tokens, before)
+    assert without.dtype == with_gradients.dtype
+    torch.testing.assert_close(
+        without, with_gradients, atol=1e-2 if autocast else 1e-6, rtol=1e-2 if autocast else 1e-5
+    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from maedfer.config import LGIFormerConfig
 from maedfer.models.embedding import build_embedding
 from maedfer.models.grid import RegionGrid
+from maedfer.models.kernels import add_branch
 from maedfer.models.layers import LAYER_NORM_EPS, Attention, BlockStack, DropPath, Mlp, drop_rates
 
 __all__ = ["LGIBlock", "LGIFormer"]
@@ -121,8 +122,7 @@ class LGIBlock(nn.Module):
         return rearrange(regions, "(b r) s d -> b r s d", b=tokens.shape[0])
 
     def _add(self, tokens: Float[Tensor, "B N D"], branch: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        kept: Tensor = self.drop_path(branch)
-        return tokens + kept
+        return add_branch(tokens, self.drop_path(branch))
 
     def begin_as_identity(self) -> None:
         """Give tokens on as they come until training has changed that: every residual branch ends in zeros."""

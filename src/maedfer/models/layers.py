@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from maedfer.models.draws import BatchShare
-from maedfer.models.kernels import Linear, attend
+from maedfer.models.kernels import Linear, attend, gelu
 
 __all__ = [
     "LAYER_NORM_EPS",
@@ -148,7 +147,7 @@ class Mlp(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """Token by token."""
-        mapped: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        mapped: Tensor = self.fc2(gelu(self.fc1(tokens)))
         return mapped
 
 

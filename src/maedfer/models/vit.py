@@ -12,6 +12,7 @@ from maedfer.config import EncoderConfig, LGIFormerConfig, ViTConfig
 from maedfer.models.embedding import build_embedding
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.grid import RegionGrid
+from maedfer.models.kernels import add_branch
 from maedfer.models.layers import LAYER_NORM_EPS, BlockStack, DropPath, FusedAttention, Mlp, drop_rates
 
 __all__ = ["ViTBlock", "ViTEncoder", "build_encoder"]
@@ -30,9 +31,8 @@ class ViTBlock(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """The whole block."""
-        tokens = tokens + self.drop_path(self.attention(self.attention_norm(tokens)))
-        mapped: Tensor = self.drop_path(self.mlp(self.mlp_norm(tokens)))
-        return tokens + mapped
+        tokens = add_branch(tokens, self.drop_path(self.attention(self.attention_norm(tokens))))
+        return add_branch(tokens, self.drop_path(self.mlp(self.mlp_norm(tokens))))
 
     def begin_as_identity(self) -> None:
         """Give tokens on as they come until training has changed that: every residual branch ends in zeros."""
