@@ -29,7 +29,7 @@ import plain_loader
 import record
 from maedfer.allocator import keep_freed_memory
 from maedfer.data.augment import Augment
-from maedfer.data.dataset import DecodedDataset
+from maedfer.data.dataset import DecodedDataset, stacked
 from maedfer.data.feed import ClipFeed, DatasetFeed, collect_seldom
 from maedfer.data.manifest import Manifest, read_manifest, write_manifest
 from maedfer.data.pack import pack_manifest
@@ -102,7 +102,7 @@ def ours(feed: ClipFeed, augment: Augment | None) -> Callable[[int], int]:
     def work(epoch: int) -> int:
         clips = 0
         for samples in feed.batches(epoch, 0, BATCH, BatchShare()):
-            batch = torch.stack([sample.clip for sample in samples])
+            batch = stacked(samples)
             if augment is not None:
                 batch = augment(batch)
             clips += len(batch)
@@ -165,7 +165,7 @@ def waiting(manifest: Manifest, recipe: PretrainRecipe, batch: int, steps: int) 
     waited, began = 0.0, time.perf_counter()
     for _ in range(steps):
         asked = time.perf_counter()
-        clips = torch.stack([sample.clip for sample in next(batches)])
+        clips = stacked(next(batches))
         waited += time.perf_counter() - asked
         model(augment(clips)).loss.backward()
         optimizer.step()

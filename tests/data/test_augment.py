@@ -6,6 +6,7 @@ import torch
 
 from maedfer.data.augment import Augment, mix_clips, smooth_targets
 from maedfer.data.blurring import blur
+from maedfer.data.opencv_changes import to_unit
 from maedfer.errors import ConfigError
 from maedfer.models.draws import BatchShare
 from maedfer.recipes import AugmentConfig, demo_finetune, demo_pretrain, paper_dfew, paper_pretrain
@@ -203,3 +204,10 @@ def test_smoothing_spreads_its_share():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=f"{next(iter(wrong))}.*expected"):
         AugmentConfig(**wrong)
+
+
+def test_bytes_become_the_floats_that_division_gives():
+    clips = torch.arange(256, dtype=torch.uint8).repeat(2, 3, 4, 5, 1)
+    assert torch.equal(to_unit(clips), clips.float() / 255)
+    turned = clips.transpose(-1, -2)
+    assert torch.equal(to_unit(turned), turned.float() / 255)

@@ -1,3 +1,4 @@
+import itertools
 from fractions import Fraction
 
 import av
@@ -188,6 +189,40 @@ def test_repeats_are_what_single_visits_give_and_differ(tmp_path):
     assert not torch.equal(together[0].clip, together[1].clip)
     assert not torch.equal(together[0].clip, data.clips(0, 3, (0,))[0].clip)
     assert [sample.row for sample in together] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("colours", ["", "colorprim=bt709:colormatrix=bt709:range=pc"])
+def test_a_picture_that_is_shrunk_before_it_is_rgb_is_the_mean_over_areas(tmp_path, colours):
+    yy, xx = np.mgrid[0:224, 0:224] / 224.0
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "8", "x264-params": colours})
+        stream.width, stream.height, stream.pix_fmt = 224, 224, "yuv420p"
+        for index in range(20):
+            image = np.stack([xx, yy, (1 + np.sin(9 * xx * yy + index / 5)) / 2], -1) * 200 + 20
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    with opened_grid(path, 25.0) as video:
+        small = video.at([12], np.copy, 160)[0]
+    large = next(itertools.islice(read_frames(path, rate=25.0), 12, None)).image
+    mean = cv2.resize(large, (160, 160), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(small - mean).mean() < 1
+    assert np.abs((small - mean).mean((0, 1))).max() < 0.5  # no colour is brighter or darker
+
+
+@pytest.mark.parametrize("pixels", ["yuv444p", "yuv422p"])
+def test_what_is_no_420_is_shrunk_while_it_becomes_rgb(tmp_path, pixels):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pixels
+        for index in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn(index), format="rgb24")))
+        container.mux(stream.encode())
+    with opened_grid(path, 25.0) as video:
+        small = video.at([12], np.copy, 40)[0]
+    direct = next(itertools.islice(read_frames(path, rate=25.0, max_side=40), 12, None)).image
+    assert np.array_equal(small, direct)
 
 
 def test_a_container_that_promises_too_much_is_read_from_the_start(tmp_path, monkeypatch):

@@ -92,6 +92,11 @@ def test_rotation_metadata_is_applied(tmp_path: Path, make_video, counterclockwi
     assert info.rotation == clockwise
     assert (info.height, info.width) == expected.shape[:2] == frame.image.shape[:2]
     assert np.abs(frame.image.astype(int) - expected).mean() < 12
+    with opened_grid(path, 25.0) as grid:
+        small = grid.at([0], np.copy, 32)[0]
+    shrunk = cv2.resize(np.ascontiguousarray(expected), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert min(small.shape[:2]) == 32
+    assert np.abs(small.astype(int) - shrunk).mean() < 12
 
 
 @pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 3), (8, 1)])

@@ -23,6 +23,7 @@ from maedfer.data.clip_geometry import (
 )
 from maedfer.data.colour_changes import jitter
 from maedfer.data.erasing import erase_boxes
+from maedfer.data.opencv_changes import to_unit
 from maedfer.data.rand_augment import FILL, draw_changes
 from maedfer.data.warp_clips import warp_clips
 from maedfer.models.draws import BatchShare
@@ -94,10 +95,7 @@ class Augment:
 def _as_floats(pixels: UInt8[Tensor, "B 3 T H H"]) -> Float32[Tensor, "B 3 T H H"]:
     if pixels.device.type != "cpu":
         return pixels.float().div_(255)
-    floats = torch.empty(pixels.shape)
-    for plane, made in zip(pixels.flatten(0, 1), floats.flatten(0, 1), strict=True):  # so little that a cache keeps it
-        made.copy_(plane).div_(255)
-    return floats
+    return to_unit(pixels)
 
 
 def mix_clips(

@@ -12,7 +12,7 @@ from torch import Tensor
 from maedfer.errors import DecodeError
 from maedfer.video.align import middle_square
 
-__all__ = ["FOLDER_FPS", "RATE", "SPAN", "crop_square", "frame_choice", "span_choice", "stack_frames"]
+__all__ = ["FOLDER_FPS", "RATE", "SPAN", "FrameRoom", "crop_square", "frame_choice", "span_choice", "stack_frames"]
 
 #: Instants a second at which a clip is looked at; the paper's source videos are 25 fps.
 RATE = 25.0
@@ -25,28 +25,49 @@ FOLDER_FPS = 25.0
 def crop_square(
     image: UInt8[np.ndarray, "H W 3"], crop: Literal["centre", "voxceleb2"], size: int
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The square of a picture that is looked at, resized.
+    """The square of a picture that is looked at, resized; a part of the picture itself where it has the size.
 
     Raises:
         DecodeError: ``"voxceleb2"`` and the picture is not 224x224.
     """
     if crop == "centre":
-        return middle_square(image, size)
+        return image if image.shape[:2] == (size, size) else middle_square(image, size)
     if image.shape[:2] != (224, 224):
         height, width = image.shape[:2]
         raise DecodeError(f"crop voxceleb2: expected 224x224 video, got {width}x{height}; use crop face")
     square = image[0:160, 32:192]
-    return np.ascontiguousarray(square) if size == len(square) else middle_square(square, size)
+    return square if size == len(square) else middle_square(square, size)
+
+
+class FrameRoom:
+    """Room for so many pictures of one video, colour by colour as models read them.
+
+    Args:
+        count: pictures at most.
+        size: side S in pixels.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self._pixels = np.empty((3, count, size, size), np.uint8)
+        self._filled = 0
+
+    def add(self, image: UInt8[np.ndarray, "S S 3"]) -> int:
+        """Copy an RGB picture into the next free place; the number of the place."""
+        place = self._filled
+        cv2.split(image, [plane[place] for plane in self._pixels])  # a fifth of the time of a transposition, or less
+        self._filled += 1
+        return place
+
+    def clip(self, places: Sequence[int]) -> UInt8[Tensor, "3 T S S"]:
+        """The pictures in these places as one clip; the room itself, uncopied, when that is what they are."""
+        whole = list(places) == list(range(self._pixels.shape[1]))
+        return torch.from_numpy(self._pixels if whole else self._pixels.take(places, axis=1))
 
 
 def stack_frames(images: Sequence[UInt8[np.ndarray, "S S 3"]]) -> UInt8[Tensor, "3 T S S"]:
     """RGB pictures as one clip."""
-    clip = np.empty((3, len(images), *images[0].shape[:2]), np.uint8)
-    for index, image in enumerate(images):
-        cv2.split(
-            image, [clip[0, index], clip[1, index], clip[2, index]]
-        )  # a fifth of the time of a transposition, or less
-    return torch.from_numpy(clip)
+    room = FrameRoom(len(images), len(images[0]))
+    return room.clip([room.add(image) for image in images])
 
 
 def frame_choice(available: int, wanted: int, rng: np.random.Generator | None) -> list[int]:

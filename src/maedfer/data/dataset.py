@@ -10,14 +10,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from maedfer.data.clip_frames import FOLDER_FPS, RATE, SPAN, crop_square, frame_choice, span_choice, stack_frames
+from maedfer.data.clip_frames import FOLDER_FPS, RATE, SPAN, FrameRoom, crop_square, frame_choice, span_choice
 from maedfer.data.crops import CroppedClips
 from maedfer.data.manifest import ClipEntry
 from maedfer.errors import DecodeError
 from maedfer.video.decode import read_frames
 from maedfer.video.frames_at import Grid, opened_grid
 
-__all__ = ["CachedDataset", "ClipDataset", "DecodedDataset", "Sample"]
+__all__ = ["CachedDataset", "ClipDataset", "DecodedDataset", "Sample", "stacked"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ class Sample:
     row: int
     start: int = 0
     broken: tuple[str, ...] = ()
+
+
+def stacked(samples: Sequence[Sample]) -> UInt8[Tensor, "B 3 T S S"]:
+    """The clips of samples of one shape as one tensor: the one whose rows they are, as a feed's are, else a copy."""
+    clips = [sample.clip for sample in samples]
+    whole = clips[0]._base
+    if whole is None or whole.shape != (len(clips), *clips[0].shape):
+        return torch.stack(clips)
+    are_its_rows = all(
+        clip.data_ptr() == row.data_ptr() and clip.stride() == row.stride()
+        for clip, row in zip(clips, whole, strict=True)
+    )
+    return whole if are_its_rows else torch.stack(clips)
 
 
 @runtime_checkable
@@ -154,16 +167,14 @@ class DecodedDataset(Dataset[Sample]):
         entry = self.entries[item]
         draws = [np.random.default_rng((self.seed, epoch, entry.row, r)) if self.train else None for r in repeats]
         try:
-            found = self._frames(entry, draws)
+            found = self._drawn(entry, draws)
         except DecodeError as error:
             raise DecodeError(f"{entry.clip_id}: {error}") from error
         target = -1 if self.targets is None else self.targets[item]
-        return [Sample(stack_frames(frames), target, entry.row) for frames in found]
+        return [Sample(clip, target, entry.row) for clip in found]
 
-    def _frames(
-        self, entry: ClipEntry, draws: list[np.random.Generator | None]
-    ) -> list[list[UInt8[np.ndarray, "S S 3"]]]:
-        """The frames of each draw; no more of the video than these is in memory."""
+    def _drawn(self, entry: ClipEntry, draws: list[np.random.Generator | None]) -> list[UInt8[Tensor, "3 T S S"]]:
+        """The clip of each draw; no more of the video than these is in memory."""
         with opened_grid(entry.path, RATE, folder_fps=entry.fps or FOLDER_FPS) as video:
             available = _available(entry, video.duration_s)
             starts = [span_choice(available, self.frames, self.stride, rng)[0] for rng in draws]
@@ -175,18 +186,19 @@ class DecodedDataset(Dataset[Sample]):
                 found = self._read(video, starts)
         if not found:
             raise DecodeError("expected at least one picture, none could be decoded; check that the file plays")
-        return [[found[index] for index in self._span(start)] for start in starts]
+        return found
 
-    def _read(self, video: Grid, starts: list[int]) -> dict[int, UInt8[np.ndarray, "S S 3"]]:
+    def _read(self, video: Grid, starts: list[int]) -> list[UInt8[Tensor, "3 T S S"]]:
+        """The clips that begin there; none when the first one lies behind the end."""
         wanted = sorted({index for start in starts for index in self._span(start)})
+        room = FrameRoom(len(wanted), self.size)
         shorter = self.size if self.crop == "centre" else None
-        return dict(zip(wanted, video.at(wanted, self._square, shorter), strict=False))
+        places = video.at(wanted, lambda image: room.add(crop_square(image, self.crop, self.size)), shorter)
+        place_of = dict(zip(wanted, places, strict=False))
+        return [room.clip([place_of[index] for index in self._span(start)]) for start in starts] if places else []
 
     def _span(self, start: int) -> list[int]:
         return [start + self.stride * step for step in range(self.frames)]
-
-    def _square(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "S S 3"]:
-        return crop_square(image, self.crop, self.size)
 
 
 def _available(entry: ClipEntry, duration_s: float | None) -> int:

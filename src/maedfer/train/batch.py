@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from maedfer.data.dataset import Sample
+from maedfer.data.dataset import Sample, stacked
 from maedfer.models.draws import BatchShare
 
 __all__ = ["Batch", "collate"]
@@ -42,7 +42,7 @@ class Batch:
 def collate(samples: list[Sample], share: BatchShare = _ALONE) -> Batch:
     """Samples of equal shape, at least one, to one batch."""
     return Batch(
-        torch.stack([sample.clip for sample in samples]),
+        stacked(samples),
         torch.tensor([sample.target for sample in samples]),
         torch.tensor([sample.row for sample in samples]),
         torch.tensor([sample.start for sample in samples]),

@@ -86,7 +86,11 @@ class GridVideo:
         self._source = source
         self._container, self._stream = found
         self._rate = rate
-        self._aspect, self._reformatter = pixel_aspect(found[1]), VideoReformatter()
+        self._aspect, self._reformatter, self._shrinking = (
+            pixel_aspect(found[1]),
+            VideoReformatter(),
+            VideoReformatter(),
+        )
         self.duration_s = duration_of(*found)
         self.last: int | None = None
 
@@ -134,7 +138,10 @@ class GridVideo:
         if shorter is None:
             return picture.rgb()
         low, high = sorted(picture.size())
-        return picture.rgb(round(high * shorter / low) if low > shorter else None)
+        if low <= shorter:
+            return picture.rgb()
+        longer = round(high * shorter / low)
+        return picture.shrunk(longer, self._shrinking).rgb(longer)
 
     def _needed(self, first_s: float, wanted_s: list[float]) -> Iterator[_Shown] | None:
         """Pictures from the key frame before ``first_s``, less those that nobody needs; ``None``: not a plain file."""

@@ -4,7 +4,7 @@ Decoding and conversion are apart: a :class:`Picture` keeps the decoder's own fo
 for its RGB pixels, so that sampling 6 pictures of 60 a second converts 6 and not 60.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -65,6 +65,29 @@ class Picture:
             raise DecodeError(f"{self.origin}: a {self.raw.format.name} picture cannot become RGB ({error})") from error
         return _turn(picture.to_ndarray(), _orientation(self.raw))
 
+    def shrunk(self, max_side: int, shrinking: VideoReformatter) -> "Picture":
+        """The picture with no side above ``max_side``, in the decoder's own format, from which RGB costs little.
+
+        That is half the price of shrinking while it becomes RGB; colours, which the format holds at half the size, come
+        out as coarse as in any video of the new size. What is turned, stretched, or in another format than YUV 4:2:0
+        of eight bits comes as it is.
+
+        Args:
+            max_side: pixels.
+            shrinking: another reformatter than the picture's own, shared by the pictures of a file.
+        """
+        width, height = self._stretched()
+        scale = max_side / max(width, height)
+        plain = self.raw.format.name == "yuv420p" and width == self.raw.width and _orientation(self.raw) is _UPRIGHT
+        if scale >= 1 or not plain:
+            return self
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        try:
+            raw = shrinking.reformat(self.raw, *size, "yuv420p", interpolation="AREA", threads=1)
+        except av.error.FFmpegError as error:
+            raise DecodeError(f"{self.origin}: a picture cannot be shrunk to {size[0]}x{size[1]} ({error})") from error
+        return replace(self, raw=raw)
+
     def _stretched(self) -> tuple[int, int]:
         width, height = self.raw.width, self.raw.height
         width = max(1, round(width * self.aspect))
@@ -87,7 +110,8 @@ _UPRIGHT = _TURNS[0]
 def _orientation(raw: av.VideoFrame) -> Int[np.ndarray, "2 2"]:
     """The display matrix's linear part as a signed permutation that maps (x, y) to shown (x, y), y downwards."""
     try:
-        data = raw.side_data.get(SideDataType.DISPLAYMATRIX)
+        known = raw.side_data
+        data = known.get(SideDataType.DISPLAYMATRIX) if len(known) else None  # most pictures have none, soon seen
     except ValueError:  # PyAV has no name for what a photograph brings with it (EXIF), and tells the turn alone
         quarters: int = round(-raw.rotation / 90)
         return _TURNS[quarters % 4]
