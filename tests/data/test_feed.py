@@ -9,6 +9,7 @@ import torch
 
 from doubles import Blind, Inline
 from maedfer.data import crops as crops_module
+from maedfer.data import feed as feed_module
 from maedfer.data.crops import crop_manifest
 from maedfer.data.dataset import DecodedDataset, Sample, stacked
 from maedfer.data.feed import ClipFeed, DatasetFeed
@@ -201,8 +202,21 @@ def test_a_loading_process_leaves_its_parents_garbage_alone(tmp_path):
     try:
         Finalised(tmp_path)
         feed = DatasetFeed(Collecting(4), workers=1)
-        assert len(list(feed.batches(0, 0, 2, ALONE))) == 2
-        assert list(tmp_path.iterdir()) == []
+        batches = feed.batches(0, 0, 2, ALONE)
+        assert len(next(batches)) == 2
+        assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]  # before the fork
+        assert len(list(batches)) == 1
+        assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+    finally:
+        gc.enable()
+
+
+def test_a_loading_process_never_looks_at_what_it_was_born_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed_module, "clear_garbage", lambda workers: None)
+    gc.disable()
+    try:
+        Finalised(tmp_path)
+        assert len(list(DatasetFeed(Collecting(4), workers=1).batches(0, 0, 2, ALONE))) == 2
         gc.collect()
         assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
     finally:

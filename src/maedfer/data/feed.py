@@ -15,7 +15,7 @@ from maedfer.data.dataset import ClipDataset, Sample
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.models.draws import BatchShare
 
-__all__ = ["BrokenClips", "ClipFeed", "DatasetFeed", "Packed", "collect_seldom", "quiet_worker"]
+__all__ = ["BrokenClips", "ClipFeed", "DatasetFeed", "Packed", "clear_garbage", "collect_seldom", "quiet_worker"]
 
 _NAMED = 20  # broken clips that a message lists
 _NEW_OBJECTS = 20_000
@@ -164,6 +164,7 @@ class DatasetFeed:
             worker_init_fn=quiet_worker,
             generator=torch.Generator(),  # else the global one would be drawn from
         )
+        clear_garbage(loader.num_workers)
         for packed in loader:
             if isinstance(packed, DecodeError):
                 raise packed
@@ -237,6 +238,15 @@ class _Reader(Dataset["Packed | DecodeError"]):
             return [replace(sample, broken=tuple(broken)) for sample in samples] if broken else samples
 
 
+def clear_garbage(workers: int) -> None:
+    """Free what is unreachable before processes are forked, for a fork that frees it in its first moments can hang.
+
+    A video encoder or decoder with threads waits, when it is freed, for threads that only its own process has.
+    """
+    if workers:
+        gc.collect()
+
+
 def quiet_worker(_: int) -> None:
     """Keep a worker process to one thread (there is one process a core), and from looking for garbage all the time."""
     import cv2
@@ -249,8 +259,7 @@ def collect_seldom() -> None:
     """Let Python look for cycles of garbage every 20,000 new objects, not 700, and never among what is there already.
 
     Decoding makes hundreds of objects a clip and hardly a cycle: 3 % of the time of loading, or more. In a forked
-    process what is there already is its parent's: a video encoder among its garbage would wait for ever, when it is
-    freed, for threads that were left behind.
+    process what is there already is its parent's, who frees it (:func:`clear_garbage`).
     """
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from maedfer.data.dataset import Sample
-from maedfer.data.feed import BrokenClips, Packed, quiet_worker
+from maedfer.data.feed import BrokenClips, Packed, clear_garbage, quiet_worker
 from maedfer.data.jpeg_clip import PackedClip
 from maedfer.data.shard_clips import ClipReading
 from maedfer.data.shard_files import ShardPlace
@@ -103,6 +103,7 @@ class ShardFeed:
             worker_init_fn=quiet_worker,
             generator=torch.Generator(),  # else the global one would be drawn from
         )
+        clear_garbage(self._workers)
         for packed in loader:
             if not isinstance(packed, Packed):
                 raise packed

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from maedfer.data.dataset import Sample
+from maedfer.data.feed import clear_garbage, quiet_worker
 from maedfer.evaluate.metrics import score
 
 __all__ = ["LabelledClips", "Validation", "positions_of"]
@@ -80,8 +81,10 @@ class Validation:
             batch_size=self.batch_size,
             num_workers=self.workers,
             collate_fn=_clips_of,
+            worker_init_fn=quiet_worker,
             generator=torch.Generator(),  # else the loader draws from the run's own numbers
         )
+        clear_garbage(self.workers)
         found = []
         for clips in loader:
             with accelerator.autocast():

@@ -11,13 +11,15 @@ import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import Int, UInt8
 
 from maedfer.errors import DecodeError
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "Picture"]
 
+# As numbers: a name would be looked up for each picture.
+_AREA, _BILINEAR = int(Interpolation.AREA), int(Interpolation.BILINEAR)
 MAX_PIXELS = 2**28
 MAX_SIDE = 16384
 
@@ -58,7 +60,7 @@ class Picture:
         scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
         if scale < 1:
             width, height = max(1, round(width * scale)), max(1, round(height * scale))
-        method = "AREA" if scale < 1 else "BILINEAR"
+        method = _AREA if scale < 1 else _BILINEAR
         try:
             picture = self.reformatter.reformat(self.raw, width, height, "rgb24", interpolation=method, threads=1)
         except av.error.FFmpegError as error:
@@ -83,7 +85,7 @@ class Picture:
             return self
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         try:
-            raw = shrinking.reformat(self.raw, *size, "yuv420p", interpolation="AREA", threads=1)
+            raw = shrinking.reformat(self.raw, *size, "yuv420p", interpolation=_AREA, threads=1)
         except av.error.FFmpegError as error:
             raise DecodeError(f"{self.origin}: a picture cannot be shrunk to {size[0]}x{size[1]} ({error})") from error
         return replace(self, raw=raw)
