@@ -30,11 +30,12 @@ import record
 from maedfer.allocator import keep_freed_memory
 from maedfer.data.augment import Augment
 from maedfer.data.dataset import DecodedDataset, stacked
-from maedfer.data.feed import ClipFeed, DatasetFeed, collect_seldom
+from maedfer.data.feed import ClipFeed, DatasetFeed
 from maedfer.data.manifest import Manifest, read_manifest, write_manifest
 from maedfer.data.pack import pack_manifest
 from maedfer.data.shard_clips import ClipReading
 from maedfer.data.shard_feed import ShardFeed
+from maedfer.data.worker_process import collect_seldom
 from maedfer.models import MaskedAutoencoder
 from maedfer.models.draws import BatchShare
 from maedfer.recipes import AugmentConfig, PretrainRecipe, demo_pretrain, paper_dfew, paper_pretrain

@@ -1,6 +1,5 @@
 """Where the training loop gets its batches from."""
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +11,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from maedfer.data.dataset import ClipDataset, Sample
+from maedfer.data.worker_process import clear_garbage, quiet_worker
 from maedfer.errors import ConfigError, DecodeError
 from maedfer.models.draws import BatchShare
 
-__all__ = ["BrokenClips", "ClipFeed", "DatasetFeed", "Packed", "clear_garbage", "collect_seldom", "quiet_worker"]
+__all__ = ["BrokenClips", "ClipFeed", "DatasetFeed", "Packed"]
 
 _NAMED = 20  # broken clips that a message lists
-_NEW_OBJECTS = 20_000
 
 
 @runtime_checkable
@@ -236,33 +235,6 @@ class _Reader(Dataset["Packed | DecodeError"]):
                     raise DecodeError("; ".join(broken)) from error
                 continue
             return [replace(sample, broken=tuple(broken)) for sample in samples] if broken else samples
-
-
-def clear_garbage(workers: int) -> None:
-    """Free what is unreachable before processes are forked, for a fork that frees it in its first moments can hang.
-
-    A video encoder or decoder with threads waits, when it is freed, for threads that only its own process has.
-    """
-    if workers:
-        gc.collect()
-
-
-def quiet_worker(_: int) -> None:
-    """Keep a worker process to one thread (there is one process a core), and from looking for garbage all the time."""
-    import cv2
-
-    cv2.setNumThreads(0)
-    collect_seldom()
-
-
-def collect_seldom() -> None:
-    """Let Python look for cycles of garbage every 20,000 new objects, not 700, and never among what is there already.
-
-    Decoding makes hundreds of objects a clip and hardly a cycle: 3 % of the time of loading, or more. In a forked
-    process what is there already is its parent's, who frees it (:func:`clear_garbage`).
-    """
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _same(batch: Any) -> Any:

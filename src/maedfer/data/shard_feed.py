@@ -13,11 +13,12 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from maedfer.data.dataset import Sample
-from maedfer.data.feed import BrokenClips, Packed, clear_garbage, quiet_worker
+from maedfer.data.feed import BrokenClips, Packed
 from maedfer.data.jpeg_clip import PackedClip
 from maedfer.data.shard_clips import ClipReading
 from maedfer.data.shard_files import ShardPlace
 from maedfer.data.shard_index import ShardFacts, ShardIndex
+from maedfer.data.worker_process import clear_garbage, quiet_worker
 from maedfer.errors import ConfigError, DecodeError, ManifestError
 from maedfer.models.draws import BatchShare
 

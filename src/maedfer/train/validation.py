@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from maedfer.data.dataset import Sample
-from maedfer.data.feed import clear_garbage, quiet_worker
+from maedfer.data.worker_process import clear_garbage, quiet_worker
 from maedfer.evaluate.metrics import score
 
 __all__ = ["LabelledClips", "Validation", "positions_of"]
