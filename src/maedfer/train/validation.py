@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
-from maedfer.data.dataset import Sample
+from maedfer.data.dataset import Sample, stacked
 from maedfer.data.worker_process import clear_garbage, quiet_worker
 from maedfer.evaluate.metrics import score
 
@@ -80,7 +80,7 @@ class Validation:
             Subset(self.clips, padded),  # type: ignore[arg-type]  # a Dataset is what has these two methods
             batch_size=self.batch_size,
             num_workers=self.workers,
-            collate_fn=_clips_of,
+            collate_fn=stacked,
             worker_init_fn=quiet_worker,
             generator=torch.Generator(),  # else the loader draws from the run's own numbers
         )
@@ -109,7 +109,3 @@ def positions_of(clips: int, process: int, processes: int) -> tuple[list[int], l
     own = list(range(process, clips, processes))
     longest = -(-clips // processes)
     return own, own + [clips - 1] * (longest - len(own))
-
-
-def _clips_of(samples: list[Sample]) -> Tensor:
-    return torch.stack([sample.clip for sample in samples])

@@ -86,11 +86,8 @@ class GridVideo:
         self._source = source
         self._container, self._stream = found
         self._rate = rate
-        self._aspect, self._reformatter, self._shrinking = (
-            pixel_aspect(found[1]),
-            VideoReformatter(),
-            VideoReformatter(),
-        )
+        self._aspect = pixel_aspect(found[1])
+        self._reformatter, self._shrinking = VideoReformatter(), VideoReformatter()
         self.duration_s = duration_of(*found)
         self.last: int | None = None
 
