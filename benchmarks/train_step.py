@@ -73,13 +73,13 @@ def measure(
 ) -> dict[str, Any]:
     """Seconds of single steps after the first, and the most memory of this process.
 
-    ``prepare`` switches activation checkpointing on.
+    ``prepare`` changes the model, which then decides about freed memory too.
     """
-    from maedfer.allocator import give_back_freed_memory, keep_freed_memory
+    from maedfer.allocator import keep_freed_memory
 
     torch.manual_seed(0)
-    if side == "maedfer":  # as a training run does, with and without activation checkpointing
-        (keep_freed_memory if prepare is None else give_back_freed_memory)()
+    if side == "maedfer" and prepare is None:  # as a training run does
+        keep_freed_memory()
     model, loss_of_batch = (ours if side == "maedfer" else theirs)(stage, batch)
     model.train()
     if prepare is not None:

@@ -15,7 +15,7 @@ from maedfer.train.loop import Job, train
 from maedfer.train.processes import end_processes, is_main_process
 from training_jobs import MadeUpFeed, finetune_job, pretrain_job
 
-SHARDED = ComputeConfig(precision="no", fsdp=True)
+SHARDED = ComputeConfig(precision="no", fsdp=True, checkpoint_activations="selective")
 
 
 @torch.no_grad()

@@ -2,8 +2,8 @@
 
 Large tensors come and go at every step. glibc hands some of their blocks back to the kernel when they are freed and
 asks for fresh, zeroed pages for the next ones; on a virtual machine the page faults can cost several times the
-arithmetic of a training step. Kept blocks are reused, but leave gaps between them that nothing fits into: with
-activation checkpointing, where blocks of many sizes come and go, a quarter of the process (docs/performance.md).
+arithmetic of a training step. Kept blocks are reused, but leave gaps between them that nothing fits into, a fifth
+of the process or more (docs/performance.md, with what another allocator does about both).
 """
 
 import ctypes

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from maedfer.config import DecoderConfig
 from maedfer.models.decoder import Decoder, HiddenTokens
+from maedfer.models.layers import Checkpointing, checkpoint_activations
 from maedfer.models.vit import ViTBlock
 
 WIDTH, POSITIONS, VISIBLE = 16, 12, 3
@@ -32,12 +33,12 @@ def plain(decoder: Decoder, visible: Tensor, hidden: HiddenTokens) -> Tensor:
     return decoder.head(decoder.norm(tokens[:, VISIBLE:]))
 
 
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("level", ["none", "light", "selective", "full"])
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_values_and_gradients_are_the_plain_ones(depth: int, batch: int, recompute: bool) -> None:
+def test_values_and_gradients_are_the_plain_ones(depth: int, batch: int, level: Checkpointing) -> None:
     decoder = build(depth)
-    decoder.recompute = recompute
+    checkpoint_activations(decoder, level)
     visible, hidden = inputs(batch)
     assert hidden.repeats is (batch > 1)
     expected, values = plain(decoder, visible, hidden), decoder(visible, hidden)

@@ -1,18 +1,17 @@
-"""Draws of a global batch are the same however it is divided, and are repeated when activations are computed again."""
+"""Draws of a global batch are the same however it is divided."""
 
 import pytest
 import torch
 
-from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, LGIFormerConfig, ViTConfig
-from maedfer.models import ExpressionClassifier, MaskedAutoencoder
+from maedfer.config import ClassifierConfig, LGIFormerConfig, ViTConfig
+from maedfer.models import ExpressionClassifier
 from maedfer.models.draws import BatchShare
-from maedfer.models.layers import DropPath, recompute_activations, share_drop_paths
+from maedfer.models.layers import DropPath, share_drop_paths
 
 ENCODER = LGIFormerConfig(
     image_size=32, num_frames=4, embed_dim=24, depth=2, num_heads=2, region_size=(2, 1, 2), drop_path=0.5
 )
 VIT = ViTConfig(image_size=32, num_frames=4, embed_dim=24, depth=2, num_heads=2, drop_path=0.5)
-DECODER = DecoderConfig(embed_dim=16, depth=1, num_heads=2)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -49,51 +48,3 @@ def test_parts_of_a_batch_lose_the_branches_that_they_lose_in_the_whole(encoder)
     share_drop_paths(model, BatchShare())
     torch.manual_seed(5)
     assert torch.equal(model(clips), whole)
-
-
-def gradients(model, loss):
-    torch.manual_seed(7)
-    model.zero_grad()
-    value = loss(model)
-    value.backward()
-    return value.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-
-
-@pytest.mark.parametrize("encoder", [ENCODER, VIT])
-@pytest.mark.parametrize("stage", ["classifier", "autoencoder"])
-def test_activations_computed_again_give_the_same_loss_and_gradients(encoder, stage):
-    clips = torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)
-    if stage == "classifier":
-        model = ExpressionClassifier(ClassifierConfig(encoder=encoder)).train()
-
-        def loss(current):
-            return current(clips).square().sum()
-    else:
-        model = MaskedAutoencoder(AutoencoderConfig(encoder=encoder, decoder=DECODER, mask_ratio=0.5)).train()
-
-        def loss(current):
-            return current(clips).loss
-
-    kept = gradients(model, loss)
-    recompute_activations(model, True)
-    again = gradients(model, loss)
-    assert torch.equal(kept[0], again[0])
-    assert kept[1].keys() == again[1].keys()
-    assert all(torch.equal(value, again[1][name]) for name, value in kept[1].items())
-
-
-def test_activations_computed_again_are_not_kept():
-    def bytes_kept(recompute):
-        model = ExpressionClassifier(ClassifierConfig(encoder=ENCODER)).train()
-        recompute_activations(model, recompute)
-        sizes = []
-
-        def pack(tensor):
-            sizes.append(tensor.numel() * tensor.itemsize)
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            model(torch.randint(0, 256, (2, 3, 4, 32, 32), dtype=torch.uint8)).sum()
-        return sum(sizes)
-
-    assert bytes_kept(True) < bytes_kept(False) / 2

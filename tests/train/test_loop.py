@@ -225,8 +225,9 @@ def test_a_batch_of_eight_is_learnt_by_heart(tmp_path):
     assert found == [row % 7 for row in range(8)]
 
 
-def test_computing_activations_again_changes_nothing(tmp_path):
-    again = ComputeConfig(precision="no", checkpoint_activations=True)
+@pytest.mark.parametrize("level", ["selective", "full"])
+def test_computing_activations_again_changes_nothing(tmp_path, level):
+    again = ComputeConfig(precision="no", checkpoint_activations=level)
     for name, job in (("fine", finetune_job), ("pre", pretrain_job)):
         kept = train(job(tmp_path / name, epochs=1))
         repeated = train(job(tmp_path / f"{name}-again", epochs=1, compute=again))

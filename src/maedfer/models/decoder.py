@@ -63,13 +63,11 @@ class DecoderBlock(ViTBlock):
             projected = torch.cat(parts, dim=1)
         read = tokens.shape[1] if read is None else read
         tokens = tokens[:, -read:] + self.attention.mix(projected, read)
-        mapped: Tensor = self.mlp(self.mlp_norm(tokens))
-        return tokens + mapped
+        return tokens + self.mlp_branch(tokens)
 
     def project(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N E"]:
         """Norm, queries, keys and values of tokens."""
-        projected: Tensor = self.attention.project(self.attention_norm(tokens))
-        return projected
+        return self.normed(tokens, self.attention_norm, self.attention.project)
 
 
 class Decoder(BlockStack):

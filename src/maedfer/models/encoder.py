@@ -1,5 +1,6 @@
 """LGI-Former, the local-global interaction transformer (paper section 3.2), with the paper's ablations."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -11,12 +12,12 @@ from maedfer.config import LGIFormerConfig
 from maedfer.models.embedding import build_embedding
 from maedfer.models.grid import RegionGrid
 from maedfer.models.kernels import add_branch
-from maedfer.models.layers import LAYER_NORM_EPS, Attention, BlockStack, DropPath, Mlp, drop_rates
+from maedfer.models.layers import LAYER_NORM_EPS, Attention, Block, BlockStack, DropPath, Mlp, drop_rates
 
 __all__ = ["LGIBlock", "LGIFormer"]
 
 
-class LGIBlock(nn.Module):
+class LGIBlock(Block):
     """One block of LGI-Former: local attention, global attention, local-global exchange, MLP; pre-norm and residual.
 
     Tokens come as (B, R, S, D): R regions, each its representative token followed by its local tokens. The ablations of
@@ -64,7 +65,7 @@ class LGIBlock(nn.Module):
             representative = self.local_representative(tokens)
             return torch.cat((rearrange(representative, "b r d -> b r 1 d"), tokens[:, :, 1:]), dim=2)
         regions = rearrange(tokens, "b r s d -> (b r) s d")
-        regions = self._add(regions, self.local_attention(self.local_norm(regions)))
+        regions = self._add(regions, self.normed(regions, self.local_norm, self.local_attention))
         return rearrange(regions, "(b r) s d -> b r s d", b=tokens.shape[0])
 
     def local_representative(self, tokens: Float[Tensor, "B R S D"]) -> Float[Tensor, "B R D"]:
@@ -96,11 +97,11 @@ class LGIBlock(nn.Module):
         attention = self.exchange_attention or self.local_attention
         if self.exchange_context_norm is None:
             regions = rearrange(_join(representative, local), "b r s d -> (b r) s d")
-            regions = self._add(regions, attention(self.exchange_norm(regions)))
+            regions = self._add(regions, self.normed(regions, self.exchange_norm, attention))
             return rearrange(regions, "(b r) s d -> b r s d", b=local.shape[0])
         flat = rearrange(local, "b r k d -> b (r k) d")
         context = self.exchange_context_norm(representative)
-        flat = self._add(flat, attention(self.exchange_norm(flat), context))
+        flat = self._add(flat, self.normed(flat, self.exchange_norm, partial(attention, context=context)))
         return _join(representative, rearrange(flat, "b (r k) d -> b r k d", r=local.shape[1]))
 
     def exchange_representative(
@@ -118,7 +119,7 @@ class LGIBlock(nn.Module):
     def feed_forward(self, tokens: Float[Tensor, "B R S D"]) -> Float[Tensor, "B R S D"]:
         """Step 4: the MLP on every token."""
         regions = rearrange(tokens, "b r s d -> (b r) s d")
-        regions = self._add(regions, self.mlp(self.mlp_norm(regions)))
+        regions = self._add(regions, self.mlp_branch(regions))
         return rearrange(regions, "(b r) s d -> b r s d", b=tokens.shape[0])
 
     def _add(self, tokens: Float[Tensor, "B N D"], branch: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:

@@ -25,7 +25,8 @@ _PACKED_FOR_ROWS = 1616
 # 800, forward and backward), until their scores, which grow with the square, weigh more than their speed.
 _FUSED_KEYS_ON_CPU = {torch.float32: 256, torch.bfloat16: 1025}
 
-# Without AVX-512 (a Zen 3 processor) and without gradients it took 0.63 of the products' time at 101 keys too.
+# Without AVX-512 (a Zen 3 processor) it took 0.63 of the products' time at 101 keys too; with the backward pass a whole
+# block took 0.98 of its time, and kept 19.4 tensors as wide as its tokens instead of 20.9.
 _FUSED_KEYS_WITH_AVX2 = 64
 _ONLY_AVX2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
 
@@ -46,7 +47,6 @@ def _fewest_fused_keys(dtype: torch.dtype) -> int:
     if (
         dtype == torch.float32
         and _ONLY_AVX2
-        and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()  # an exported graph is the same wherever it was made
     ):
         return _FUSED_KEYS_WITH_AVX2

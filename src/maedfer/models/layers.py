@@ -1,9 +1,11 @@
 """The parts that encoder and decoder are made of: positions, attention, MLP, drop path, stacks of blocks."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
@@ -11,22 +13,29 @@ from torch.utils.checkpoint import checkpoint
 
 from maedfer.models.draws import BatchShare
 from maedfer.models.kernels import Linear, attend, gelu
+from maedfer.models.remade import remade
 
 __all__ = [
     "LAYER_NORM_EPS",
     "Attention",
+    "Block",
     "BlockStack",
+    "Checkpointing",
     "DropPath",
     "FusedAttention",
     "Mlp",
     "attend",
+    "checkpoint_activations",
     "drop_rates",
-    "recompute_activations",
     "share_drop_paths",
     "sincos_positions",
 ]
 
 LAYER_NORM_EPS = 1e-6
+
+#: How much of a block the backward pass makes again instead of keeping it: nothing; its norms and GELU; the hidden
+#: values of its MLP too; all.
+Checkpointing = Literal["none", "light", "selective", "full"]
 
 
 def sincos_positions(count: int, dim: int) -> Float32[Tensor, "N D"]:
@@ -170,7 +179,7 @@ class DropPath(nn.Module):
             return branch
         drawn = torch.rand(self.parts, branch.shape[0], 1, 1, device=branch.device)
         own = drawn[0] if self.part is None else drawn.index_select(0, self.part)[0]
-        return branch * (own >= self.rate).to(branch.dtype) / (1 - self.rate)
+        return branch * ((own >= self.rate).to(branch.dtype) / (1 - self.rate))
 
 
 def share_drop_paths(model: nn.Module, share: BatchShare) -> None:
@@ -185,23 +194,52 @@ def share_drop_paths(model: nn.Module, share: BatchShare) -> None:
         path.parts, path.part = share.count, part
 
 
+class Block(nn.Module):
+    """A residual block that ends in an MLP."""
+
+    checkpointing: Checkpointing = "none"
+    mlp_norm: nn.LayerNorm
+    mlp: Mlp
+
+    def normed(
+        self,
+        tokens: Float[Tensor, "B N D"],
+        norm: nn.Module,
+        read: Callable[[Float[Tensor, "B N D"]], Float[Tensor, "B Q E"]],
+    ) -> Float[Tensor, "B Q E"]:
+        """``read`` of the normalised tokens, which need not be kept."""
+        return read(norm(tokens)) if self.checkpointing == "none" else remade(tokens, (norm,), read)
+
+    def mlp_branch(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+        """Norm and MLP."""
+        if self.checkpointing == "none":
+            mapped: Tensor = self.mlp(self.mlp_norm(tokens))
+            return mapped
+        fc1, fc2 = self.mlp.fc1, self.mlp.fc2
+        if self.checkpointing == "selective":
+            return remade(tokens, (self.mlp_norm, fc1, F.gelu), fc2)
+        return remade(tokens, (self.mlp_norm,), lambda normed: remade(fc1(normed), (F.gelu,), fc2))
+
+
 class BlockStack(nn.Module):
     """A network of blocks, whose activations may be computed again in the backward pass instead of being kept."""
 
-    recompute = False
+    checkpointing: Checkpointing = "none"
 
     def through(
         self, block: Callable[[Float[Tensor, "*B D"]], Float[Tensor, "*C D"]], tokens: Float[Tensor, "*B D"]
     ) -> Float[Tensor, "*C D"]:
         """``block(tokens)``; the block's random draws are the same when it is computed again."""
-        if not self.recompute or not torch.is_grad_enabled():
+        if self.checkpointing != "full" or not torch.is_grad_enabled():
             return block(tokens)
         result: Tensor = checkpoint(block, tokens, use_reentrant=False)
         return result
 
 
-def recompute_activations(model: nn.Module, recompute: bool) -> None:
-    """Switch activation checkpointing of all stacks of blocks in ``model`` on or off."""
+def checkpoint_activations(model: nn.Module, checkpointing: Checkpointing) -> None:
+    """Say how much all blocks and stacks of blocks in ``model`` compute again."""
     for module in model.modules():
         if isinstance(module, BlockStack):
-            module.recompute = recompute
+            module.checkpointing = checkpointing
+        elif isinstance(module, Block):  # within a block that is computed again as a whole nothing is left to save
+            module.checkpointing = "none" if checkpointing == "full" else checkpointing

@@ -13,12 +13,12 @@ from maedfer.models.embedding import build_embedding
 from maedfer.models.encoder import LGIFormer
 from maedfer.models.grid import RegionGrid
 from maedfer.models.kernels import add_branch
-from maedfer.models.layers import LAYER_NORM_EPS, BlockStack, DropPath, FusedAttention, Mlp, drop_rates
+from maedfer.models.layers import LAYER_NORM_EPS, Block, BlockStack, DropPath, FusedAttention, Mlp, drop_rates
 
 __all__ = ["ViTBlock", "ViTEncoder", "build_encoder"]
 
 
-class ViTBlock(nn.Module):
+class ViTBlock(Block):
     """A plain transformer block: self-attention over all tokens, MLP; pre-norm and residual."""
 
     def __init__(self, dim: int, num_heads: int, mlp_ratio: float, drop_path: float) -> None:
@@ -31,8 +31,8 @@ class ViTBlock(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """The whole block."""
-        tokens = add_branch(tokens, self.drop_path(self.attention(self.attention_norm(tokens))))
-        return add_branch(tokens, self.drop_path(self.mlp(self.mlp_norm(tokens))))
+        tokens = add_branch(tokens, self.drop_path(self.normed(tokens, self.attention_norm, self.attention)))
+        return add_branch(tokens, self.drop_path(self.mlp_branch(tokens)))
 
     def begin_as_identity(self) -> None:
         """Give tokens on as they come until training has changed that: every residual branch ends in zeros."""

@@ -128,8 +128,10 @@ class ComputeConfig:
             processor that has to imitate it takes some fifty times as long.
         compile: compile the model with torch.compile (5-8 % on a CPU for half a minute of compilation); not with
             ``fsdp``.
-        checkpoint_activations: compute the blocks' activations again in the backward pass: a third of the memory, more
-            time (docs/performance.md).
+        checkpoint_activations: what of the blocks the backward pass computes again instead of keeping it, for less
+            memory and more time (prices in docs/performance.md): ``"none"``; ``"light"``: norms and GELU;
+            ``"selective"``: the hidden values of the MLPs too; ``"full"``: everything. With ``compile`` the compiler
+            decides between the first three by itself.
         fsdp: shard weights, gradients and moments over the processes (FSDP2), for encoders that do not fit one device;
             nothing is sharded by one process alone.
 
@@ -139,7 +141,7 @@ class ComputeConfig:
 
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     compile: bool = False
-    checkpoint_activations: bool = False
+    checkpoint_activations: Literal["none", "light", "selective", "full"] = "none"
     fsdp: bool = False
 
     def __post_init__(self) -> None:
@@ -189,7 +191,8 @@ class FinetuneRecipe:
         checkpoint_minutes: time between resumable checkpoints.
 
     Raises:
-        ConfigError: a share is out of its range, or more blocks are frozen than the encoder has (with LoRA: all).
+        ConfigError: a share is out of its range, more blocks are frozen than the encoder has (with LoRA: all), or what
+            is computed again would be drawn anew.
     """
 
     model: ClassifierConfig = field(default_factory=ClassifierConfig)
@@ -232,4 +235,13 @@ class FinetuneRecipe:
         if frozen > depth or (self.adapt.train == "lora" and frozen == depth):
             raise ConfigError(
                 f"freeze_blocks: the encoder has {depth} blocks, got {frozen}; freeze fewer, or train the head alone"
+            )
+        if (
+            self.compute.checkpoint_activations == "selective"
+            and self.adapt.train == "lora"
+            and self.adapt.lora_dropout
+        ):
+            raise ConfigError(
+                "checkpoint_activations: expected none, light or full with lora_dropout, whose draws selective would "
+                "not repeat; got selective"
             )

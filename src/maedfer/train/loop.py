@@ -100,7 +100,8 @@ def train(job: Job, progress: Progress | None = None) -> Finished:
             all processes.
         OutputError: a checkpoint cannot be written.
     """
-    (give_back_freed_memory if job.recipe.compute.checkpoint_activations else keep_freed_memory)()
+    saving = job.recipe.compute.checkpoint_activations in ("selective", "full")
+    (give_back_freed_memory if saving else keep_freed_memory)()
     accelerator = start_processes(job.recipe.compute)
     fresh = _beginning(job, accelerator)
     learner = place(job.model, job.groups, job.recipe, accelerator)

@@ -13,7 +13,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from maedfer.models import LGIBlock, ViTBlock
-from maedfer.models.layers import recompute_activations
+from maedfer.models.layers import checkpoint_activations
 from maedfer.recipes import FinetuneRecipe, PretrainRecipe
 from maedfer.train.ema import AveragedWeights
 
@@ -77,7 +77,7 @@ def place(
         recipe: how to compute; AdamW's betas.
         accelerator: the processes.
     """
-    recompute_activations(model, recipe.compute.checkpoint_activations)
+    checkpoint_activations(model, recipe.compute.checkpoint_activations)
     if recipe.compute.compile:
         model.compile(options={"fallback_random": True})  # the same draws as without
     names = {id(parameter): name for name, parameter in model.named_parameters()}
