@@ -11,7 +11,7 @@ maedfer synth --benchmark synth-v1 --part train --clips 4500 --out "$lab/anny"
 maedfer synth --benchmark synth-v1 --part val --clips 140 --out "$lab/val"
 maedfer synth --clips 490 --seed 5 --rig "$rig" --size 160 --fps 6.25 --test-share 0 --out "$lab/ict-5"
 maedfer synth --clips 490 --seed 6 --rig "$rig" --size 160 --fps 6.25 --test-share 0 --out "$lab/ict-6"
-maedfer synth --benchmark synth-v1 --part test --clips 280 --out "$lab/test"
+maedfer synth --benchmark synth-v1 --part test --clips 700 --out "$lab/test"
 maedfer synth --benchmark synth-v1 --part shift --clips 210 --rig "$rig" --out "$lab/shift"
 python scripts/join_sets.py "$lab/manifest.csv" "$lab/ict-5" "$lab/ict-6" "$lab/anny" "$lab/val"
 

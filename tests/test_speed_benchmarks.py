@@ -3,7 +3,7 @@
 import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,16 +87,35 @@ def test_resident_memory_is_read_in_megabytes(load: Any) -> None:
 
 
 def test_ratios_of_memory(load: Any) -> None:
-    def row(peak: float, seconds: float) -> dict[str, float]:
-        return {"peak_mb": peak, "seconds_per_step": seconds}
+    peaks = {"none": 5.0, "light": 4.0, "selective": 3.0, "full": 2.0}
+    figures = {f"maedfer, {way}": {"peak_mb": peak, "seconds_per_step": 6 - peak} for way, peak in peaks.items()}
+    figures["transformers, none"] = {"peak_mb": 10.0, "seconds_per_step": 8.0}
+    figures["transformers, full"] = {"peak_mb": 4.0, "seconds_per_step": 16.0}
+    assert list(load("memory").ratios(figures).values()) == [0.5, 0.4, 0.3, 0.2, 0.125, 0.25, 0.375, 0.5, 0.5]
 
-    figures = {
-        "maedfer, kept": row(50, 2.0),
-        "maedfer, computed again": row(20, 3.0),
-        "transformers, kept": row(100, 4.0),
-        "transformers, computed again": row(25, 5.0),
-    }
-    assert list(load("memory").ratios(figures).values()) == [0.5, 0.2, 0.8, 0.75, 0.4, 1.5]
+
+@pytest.mark.parametrize(
+    ("precisions", "expected"),
+    [
+        (["float32"], {"float32 over float32": 2.0}),
+        (
+            ["float32", "bfloat16"],
+            {"float32 over float32": 2.0, "bfloat16 over float32": 4.0, "bfloat16 over bfloat16": 3.0},
+        ),
+    ],
+)
+def test_steps_are_compared_in_the_precisions_measured(
+    load: Any, monkeypatch: pytest.MonkeyPatch, precisions: list[str], expected: dict[str, float]
+) -> None:
+    steps = load("train_step")
+    seconds = {"maedfer": {"float32": 2.0, "bfloat16": 1.0}, "transformers": {"float32": 4.0, "bfloat16": 3.0}}
+
+    def measured(_: object, side: str, __: str, precision: str) -> dict[str, Any]:
+        return {"seconds": [seconds[side][precision]], "peak_mb": 1.0}
+
+    monkeypatch.setattr(steps, "in_own_process", measured)
+    asked = SimpleNamespace(precisions=precisions, rounds=1)
+    assert steps.compare(asked, "pre-train", SimpleNamespace(print=print))["times_as_fast"] == expected
 
 
 def test_encoders_of_all_sizes_of_the_growth_can_be_built(load: Any) -> None:

@@ -303,3 +303,18 @@ def test_a_worker_that_cannot_start_and_a_port_that_is_taken(tmp_path: Path) -> 
         taken.listen()
         with pytest.raises(ConfigError, match="expected an address that is free"):
             serve(ServeSettings(page=False, port=taken.getsockname()[1]), ready=lambda *_: None)
+
+
+def test_a_model_is_given_by_path_or_by_name(tmp_path, monkeypatch):
+    from maedfer.cli.serve import ServeOptions
+
+    monkeypatch.chdir(tmp_path)
+    for folder in ("weights", "default"):
+        (tmp_path / folder).mkdir()
+    for given, meant in (
+        ("weights", str(tmp_path / "weights")),
+        ("default", "default"),
+        ("owner/name@main", "owner/name@main"),
+        ("mae-dfer-dfew-fold1", "mae-dfer-dfew-fold1"),
+    ):
+        assert ServeOptions(model=given).settings().reading.model == meant

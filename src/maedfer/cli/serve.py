@@ -72,7 +72,7 @@ class ServeOptions(FaceOptions):
         from maedfer.serve import ReadingSettings, ServeSettings
 
         reading = ReadingSettings(
-            model=self.model if self.model == "default" else os.path.abspath(self.model),
+            model=_model(self.model),
             device=self.device,
             runtime=self.runtime,
             hop_s=self.hop,
@@ -125,6 +125,11 @@ def serve(options: Annotated[ServeOptions, arg(name="")] = ServeOptions()) -> in
 
 def _ready(address: str, _: "Server") -> None:
     print(f"serving at {address} (description: {address}/docs); Ctrl-C ends", flush=True)
+
+
+def _model(name: str) -> str:
+    """A path in full, for processes that may work elsewhere; any other name as it is."""
+    return os.path.abspath(name) if name != "default" and os.path.exists(name) else name
 
 
 def _token(file: Path | None) -> str | None:
