@@ -11,6 +11,7 @@ import torch
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from maedfer import face_sample  # noqa: E402
 from maedfer.config import ClassifierConfig, EncoderConfig, LGIFormerConfig, ViTConfig  # noqa: E402
 from maedfer.errors import ConfigError, WeightsError  # noqa: E402
 from maedfer.export import compare, export_onnx, write_graph, write_int8  # noqa: E402
@@ -247,6 +248,24 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r"maedfer\[export\]"):
         open_onnx(exported[1] / ONNX_FILE, threads=1)
+
+
+@pytest.mark.parametrize(("sources", "most", "read"), [(2000, 512, 512), (300, 256, 256), (3, 64, 3)])
+def test_faces_are_taken_from_sources_evenly_from_first_to_last(
+    monkeypatch: pytest.MonkeyPatch, sources: int, most: int, read: int
+) -> None:
+    opened: list[int] = []
+
+    def of_source(source: Path, _: object, share: int) -> list[np.ndarray]:
+        opened.append(int(source.stem))
+        return [np.full((3, 1, 2, 2), opened[-1] % 256, np.uint8)] * min(share, 40)
+
+    monkeypatch.setattr(face_sample, "_of_source", of_source)
+    found = sample_faces([Path(f"{number}.png") for number in range(sources)], classifier().config, most=most)
+    assert len(found) == most
+    assert len(opened) == read
+    assert max(np.diff(opened)) <= -(-sources // read)
+    assert found[-1].flat[0] == opened[-1] % 256
 
 
 def test_calibration_needs_faces_and_a_sane_number(tmp_path: Path) -> None:

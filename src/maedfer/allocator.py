@@ -15,7 +15,8 @@ __all__ = ["give_back_freed_memory", "keep_freed_memory"]
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4
 _TOP_PAD = 256 * 2**20
 _OWN_PAGES = 2**20
-_USUAL_MMAP_MAX = 65536
+# What glibc begins with.
+_USUAL_MMAP_MAX, _USUAL_TRIM_THRESHOLD, _USUAL_TOP_PAD = 65536, 128 * 2**10, 128 * 2**10
 
 
 def keep_freed_memory() -> bool:
@@ -30,9 +31,18 @@ def keep_freed_memory() -> bool:
 def give_back_freed_memory() -> bool:
     """Tell glibc to take pages of their own for blocks of 1 MB or more; returns whether it took the setting.
 
-    The process is then no larger than what it holds, and slower. It undoes :func:`keep_freed_memory`.
+    The process is then no larger than what it holds, and slower. It undoes :func:`keep_freed_memory`, and gives back
+    what that kept.
     """
-    return _set((_M_MMAP_MAX, _USUAL_MMAP_MAX), (_M_MMAP_THRESHOLD, _OWN_PAGES))
+    taken = _set(
+        (_M_MMAP_MAX, _USUAL_MMAP_MAX),
+        (_M_MMAP_THRESHOLD, _OWN_PAGES),
+        (_M_TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD),
+        (_M_TOP_PAD, _USUAL_TOP_PAD),
+    )
+    if taken:
+        ctypes.CDLL(None).malloc_trim(0)
+    return taken
 
 
 def _set(*settings: tuple[int, int]) -> bool:

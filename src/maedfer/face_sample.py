@@ -32,7 +32,8 @@ def sample_faces(
         sources: manifests (``.csv``: the main face of the middle of each clip, evenly spread over the rows) and videos
             or pictures (each face in each window); none: the sample video inside the package.
         config: of the model.
-        most: clips at most, evenly spread, 1 to 512.
+        most: clips at most, evenly spread over the sources and within each, 1 to 512; of more sources, as many are
+            read.
 
     Raises:
         ConfigError: ``most`` is out of range, or no face was found.
@@ -43,7 +44,7 @@ def sample_faces(
     spec = ClipSpec(num_frames=config.encoder.num_frames, size=config.encoder.image_size)
     chosen = tuple(sources) or (Path(str(files("maedfer").joinpath("assets", "sample", "sample.mp4"))),)
     share = -(-most // len(chosen))
-    found = [clip for source in chosen for clip in _of_source(source, spec, share)][:most]
+    found = _spread([clip for source in _spread(chosen, most) for clip in _of_source(source, spec, share)], most)
     if not found:
         raise ConfigError(
             f"expected faces in {chosen[0]}, found none; give videos, pictures or manifests that show faces"
@@ -69,8 +70,8 @@ def _of_source(source: Path, spec: ClipSpec, most: int) -> list[UInt8[np.ndarray
     return _spread(clips, most)
 
 
-def _spread(items: list[_Item], most: int) -> list[_Item]:
+def _spread(items: Sequence[_Item], most: int) -> list[_Item]:
     """At most so many, evenly spread."""
     if len(items) <= most:
-        return items
+        return list(items)
     return [items[index * len(items) // most] for index in range(most)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from maedfer.data.clip_frames import frame_choice, span_choice
+from maedfer.data.clip_frames import FrameRoom, frame_choice, span_choice
 from maedfer.data.crops import CroppedClips
 from maedfer.data.dataset import CachedDataset, DecodedDataset
 from maedfer.data.manifest import ClipEntry
@@ -272,9 +272,9 @@ def test_no_more_is_decoded_than_leads_to_the_last_instant(tmp_path, monkeypatch
     judged = frames_at._judged
 
     def counted(*arguments):
-        for packet, needed in judged(*arguments):
+        for packet, *more in judged(*arguments):
             given.append(packet)
-            yield packet, needed
+            yield packet, *more
 
     monkeypatch.setattr(frames_at, "_judged", counted)
     with opened_grid(path, 25.0) as video:
@@ -283,3 +283,37 @@ def test_no_more_is_decoded_than_leads_to_the_last_instant(tmp_path, monkeypatch
     for index, image in zip((3, 10, 30), found, strict=True):
         assert np.array_equal(image, whole[index])
     assert 31 <= len([packet for packet in given if packet is not None]) <= 36  # B-pictures wait for a later one
+
+
+@pytest.mark.parametrize("steps", [(10, 40, 40, 90), (40, 40, 40, 40, 40, 2000)])
+def test_the_last_picture_of_an_uneven_video_with_b_pictures_stands_until_the_next(tmp_path, steps):
+    """In mp4 a packet's duration is that to the next packet of the file, not to the next picture shown."""
+    rng = np.random.default_rng(3)
+    times = np.concatenate([[0], np.cumsum(rng.choice(steps, 79))])
+    path = encoded(tmp_path / "a.mp4", times, {"bf": "8", "g": "250", "preset": "veryfast"})
+    whole = {round(frame.time_s * 25): frame.image for frame in read_frames(path, rate=25.0)}
+    for index in range(0, max(whole), max(1, max(whole) // 40)):
+        with opened_grid(path, 25.0) as video:
+            (image,) = video.at([index], np.copy)
+        assert np.array_equal(image, whole[index])
+
+
+def test_a_file_that_vanished_is_named(tmp_path):
+    entry = ClipEntry(0, "some/clip.mp4", tmp_path / "gone.mp4", "", "", "train")
+    data = DecodedDataset((entry,), None, frames=4, size=32, crop="centre", sampling="span", train=True)
+    with pytest.raises(DecodeError, match=r"some/clip\.mp4.*No such file"):
+        data[0]
+
+
+def test_repeats_that_are_drawn_alike_do_not_share_their_memory(tmp_path):
+    entry = ClipEntry(0, "a", encoded(tmp_path / "a.mp4", np.arange(20) * 24, {}), "", "", "train")
+    data = DecodedDataset((entry,), None, frames=16, size=32, crop="centre", sampling="every", train=False)
+    one, other = (sample.clip for sample in data.clips(0, 0, (0, 1)))
+    assert torch.equal(one, other)
+    assert one.data_ptr() != other.data_ptr()
+
+
+def test_room_is_for_pictures_of_one_size():
+    room = FrameRoom(2, 8)
+    with pytest.raises(ValueError, match=r"\(8, 8\) pixels, got \(9, 9, 3\)"):
+        room.add(np.zeros((9, 9, 3), np.uint8))

@@ -183,11 +183,41 @@ def test_a_weight_that_is_no_longer_what_was_packed_is_read_itself(monkeypatch: 
         assert not read_packed(layer, monkeypatch)
         tokens = torch.randn(3, 64)
         torch.testing.assert_close(layer(tokens), F.linear(tokens, layer.weight, layer.bias))
+    for other in (lambda weight: weight.t(), lambda weight: weight[:32]):  # of the same memory
+        layer = packed(Linear(64, 64, bias=False))
+        layer.weight = torch.nn.Parameter(other(layer.weight.detach()))
+        assert not read_packed(layer, monkeypatch)
+    layer = Linear(64, 64)
     with torch.enable_grad():
         assert not read_packed(packed(layer), monkeypatch), "a gradient needs the weight"
         assert layer(torch.randn(3, 64)).requires_grad
     for _ in range(20):  # freed memory is given out again, at the same address
         assert not read_packed(packed(layer).half().float(), monkeypatch)
+
+
+@PACKED
+def test_a_packed_weight_that_is_trained_afterwards_is_read_itself() -> None:
+    """A fused optimizer changes weights without telling their version."""
+    layer, tokens = packed(Linear(64, 64)), torch.randn(3, 64)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+    layer(tokens).square().sum().backward()
+    optimizer.step()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(tokens), F.linear(tokens, layer.weight, layer.bias))
+
+
+@ONEDNN
+def test_one_row_without_a_batch_has_a_gradient() -> None:
+    tokens, weight = leaves((4096,), (4096, 4096))
+    compare(linear(tokens, weight), F.linear(tokens, weight), [tokens, weight], 1e-4)
+
+
+@ONEDNN
+def test_second_derivatives_are_refused_not_wrong() -> None:
+    tokens, weight = leaves((300, 256), (320, 256))
+    (first,) = torch.autograd.grad(linear(tokens, weight).square().sum(), tokens, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
 
 
 @PACKED

@@ -11,7 +11,7 @@ from maedfer.config import AutoencoderConfig, ClassifierConfig, DecoderConfig, L
 from maedfer.errors import ConfigError
 from maedfer.models import ExpressionClassifier, MaskedAutoencoder
 from maedfer.models.layers import BlockStack, Checkpointing, checkpoint_activations
-from maedfer.models.remade import _Remaking, remade
+from maedfer.models.remade import _Kept, _Remaking, remade
 from maedfer.models.vit import build_encoder
 from maedfer.recipes import AdaptConfig, ComputeConfig, FinetuneRecipe
 from maedfer.train.adapt import adapt
@@ -86,7 +86,9 @@ def bytes_kept(stack: BlockStack, tokens: Tensor, monkeypatch: pytest.MonkeyPatc
 
     def keep_unless_remade(self: _Remaking, tensor: Tensor) -> object:
         packed = pack(self, tensor)
-        return keep(packed) if isinstance(packed, Tensor) else packed
+        if isinstance(packed, _Kept):
+            keep(packed.tensor)
+        return packed
 
     monkeypatch.setattr(_Remaking, "_pack", keep_unless_remade)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
@@ -146,6 +148,34 @@ def test_views_of_a_result_are_made_again_as_they_were():
     remade(tokens, (torch.exp,), read).sum().backward()
     read(plain.exp()).sum().backward()
     assert torch.equal(tokens.grad, plain.grad)
+
+
+def test_a_result_that_is_overwritten_or_read_as_another_type_is_kept_itself():
+    tokens = torch.randn(4, 6, requires_grad=True)
+    for read in (lambda value: value.mul_(2).sin(), lambda value: torch.view_as_complex(value.view(-1, 2)).abs()):
+        plain = tokens.detach().requires_grad_()
+        read(F.gelu(plain)).sum().backward()
+        tokens.grad = None
+        remade(tokens, (F.gelu,), read).sum().backward()
+        torch.testing.assert_close(tokens.grad, plain.grad)
+
+
+def test_what_is_kept_must_stay_as_it_was():
+    tokens, weight = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+    value = remade(tokens, (torch.exp,), lambda made: made * weight).sum()
+    with torch.no_grad():
+        weight.mul_(2)
+    with pytest.raises(RuntimeError, match="in-place"):
+        value.backward()
+
+
+def test_doubles_are_not_lowered_and_the_meta_device_is_allowed():
+    tokens = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert remade(tokens, (torch.exp,), torch.square).dtype == torch.float64
+    empty = torch.empty(4, 6, device="meta", requires_grad=True)
+    remade(empty, (torch.exp,), torch.square).sum().backward()
+    assert empty.grad.shape == (4, 6)
 
 
 def test_without_gradients_nothing_is_noted():

@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from maedfer.errors import TrainingError
-from maedfer.recipes import ComputeConfig
+from maedfer.recipes import ComputeConfig, PretrainRecipe
 from maedfer.train.loop import train
+from maedfer.train.settings import settings_hash
 from training_jobs import finetune_job, pretrain_job
 
 
@@ -223,6 +224,17 @@ def test_a_batch_of_eight_is_learnt_by_heart(tmp_path):
     with torch.no_grad():
         found = job.model(job.feed.pixels).argmax(1).tolist()
     assert found == [row % 7 for row in range(8)]
+
+
+def test_a_run_is_resumed_whatever_way_it_is_computed():
+    recipe = PretrainRecipe()
+    for compute in (
+        ComputeConfig(checkpoint_activations="light"),
+        ComputeConfig(fsdp=True),
+        ComputeConfig(compile=True),
+    ):
+        assert settings_hash(replace(recipe, compute=compute), 1) == settings_hash(recipe, 1)
+    assert settings_hash(replace(recipe, compute=ComputeConfig(precision="bf16")), 1) != settings_hash(recipe, 1)
 
 
 @pytest.mark.parametrize("level", ["selective", "full"])

@@ -50,17 +50,25 @@ class FrameRoom:
     def __init__(self, count: int, size: int) -> None:
         self._pixels = np.empty((3, count, size, size), np.uint8)
         self._filled = 0
+        self._given = False
 
     def add(self, image: UInt8[np.ndarray, "S S 3"]) -> int:
-        """Copy an RGB picture into the next free place; the number of the place."""
+        """Copy an RGB picture into the next free place; the number of the place.
+
+        Raises:
+            ValueError: the picture has another size.
+        """
+        if image.shape != (*self._pixels.shape[2:], 3):
+            raise ValueError(f"FrameRoom: expected pictures of {self._pixels.shape[2:]} pixels, got {image.shape}")
         place = self._filled
         cv2.split(image, [plane[place] for plane in self._pixels])  # a fifth of the time of a transposition, or less
         self._filled += 1
         return place
 
     def clip(self, places: Sequence[int]) -> UInt8[Tensor, "3 T S S"]:
-        """The pictures in these places as one clip; the room itself, uncopied, when that is what they are."""
-        whole = list(places) == list(range(self._pixels.shape[1]))
+        """The pictures in these places as one clip; the first time the room itself, uncopied, if they fill it."""
+        whole = not self._given and list(places) == list(range(self._pixels.shape[1]))
+        self._given |= whole
         return torch.from_numpy(self._pixels if whole else self._pixels.take(places, axis=1))
 
 

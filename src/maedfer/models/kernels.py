@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 __all__ = ["Linear", "add_branch", "attend", "gelu", "linear", "pack_weights"]
 
@@ -89,9 +90,12 @@ def add_branch(tokens: Float[Tensor, "*B D"], branch: Float[Tensor, "*B D"]) -> 
 
 def _may_be_overwritten() -> bool:
     """Whether results that nothing reads again need no new memory, whose pages cost more than the arithmetic."""
-    return (
-        not torch.is_grad_enabled() and not torch.compiler.is_compiling() and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    )
+    return not torch.is_grad_enabled() and _runs_as_written()
+
+
+def _runs_as_written() -> bool:
+    """Not compiled, nor traced for elsewhere."""
+    return not torch.compiler.is_compiling() and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
 class Linear(nn.Linear):
@@ -106,8 +110,11 @@ class Linear(nn.Linear):
     def mapped(self, tokens: Float[Tensor, "*B I"], bias: Float[Tensor, " O"] | None) -> Float[Tensor, "*B O"]:
         """The map with this bias instead of the module's own."""
         packed = self._packed
-        if packed is not None and packed.may_stand_for(self.weight, tokens):
-            return _product(tokens.contiguous(), packed.blocks, None if bias is None else bias.contiguous())
+        if packed is not None and _runs_as_written():
+            if torch.is_grad_enabled() or not packed.is_copy_of(self.weight):
+                self._packed = None
+            elif packed.suits(tokens):
+                return _product(tokens.contiguous(), packed.blocks, None if bias is None else bias.contiguous())
         return linear(tokens, self.weight, bias)
 
     def pack(self) -> None:
@@ -122,9 +129,10 @@ class Linear(nn.Linear):
 def pack_weights(model: nn.Module) -> None:
     """Let each :class:`Linear` of a model on the CPU keep a second copy of its weight, in the order oneDNN reads.
 
-    Otherwise every product puts its weight in that order anew, some 5 % of its time at full size. The copies are used
-    while no gradient is recorded and only as long as a weight is what it was; one that was changed in place, replaced
-    or moved is read itself again. Writing through ``weight.data`` goes unseen: do not pack what you change that way.
+    Otherwise every product puts its weight in that order anew, some 5 % of its time at full size. A copy is used while
+    no gradient is recorded and only as long as its weight is what it was: it is given up when the weight was changed in
+    place, replaced or moved, and at the first call that records gradients, since optimizers change weights unseen.
+    Writing through ``weight.data`` goes unseen too: do not pack what you change that way.
     """
     for module in model.modules():
         if isinstance(module, Linear):
@@ -135,30 +143,32 @@ def pack_weights(model: nn.Module) -> None:
 class _Packed:
     """A copy of a weight in oneDNN's order, and which state of which tensor it is a copy of.
 
-    The tensor is held, so that nothing else can come to lie at its address.
+    The memory is held, so that nothing else can come to lie at its address.
     """
 
     blocks: Tensor
-    source: Tensor
+    weight: Tensor
+    memory: Tensor
     version: int
 
     @staticmethod
     def of(weight: Tensor) -> "_Packed":
         # A weight is packed for about so many rows; fewer or more are mapped too, as in the order that suits them less.
         blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _PACKED_FOR_ROWS)
-        return _Packed(blocks, weight.detach(), weight._version)
+        return _Packed(blocks, weight, weight.detach(), weight._version)
 
-    def may_stand_for(self, weight: Tensor, tokens: Tensor) -> bool:
+    def is_copy_of(self, weight: Tensor) -> bool:
         return (
-            not torch.is_grad_enabled()
-            and not torch.compiler.is_compiling()
-            and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-            and tokens.device.type == "cpu"
-            and tokens.dtype == weight.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-            and weight.data_ptr() == self.source.data_ptr()
+            weight is self.weight
             and weight._version == self.version
+            and weight.dtype == self.memory.dtype
+            and weight.data_ptr() == self.memory.data_ptr()
+            and (weight.shape, weight.stride()) == (self.memory.shape, self.memory.stride())
         )
+
+    @staticmethod
+    def suits(tokens: Tensor) -> bool:
+        return tokens.device.type == "cpu" and tokens.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def _can_be_packed(weight: Tensor) -> bool:
@@ -168,8 +178,8 @@ def _can_be_packed(weight: Tensor) -> bool:
 def _onednn_is_faster(tokens: Tensor, weight: Tensor) -> bool:
     return (
         _HAS_ONEDNN
-        and not torch.compiler.is_compiling()  # before the size is asked, which need not be known then
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        and _runs_as_written()  # before the size is asked, which need not be known otherwise
+        and tokens.ndim > 1
         and tokens.device.type == "cpu"
         and tokens.dtype == weight.dtype == torch.float32
         and tokens.numel() * weight.shape[0] >= _ONEDNN_MULTIPLY_ADDS
@@ -191,6 +201,7 @@ class _OneDNNLinear(torch.autograd.Function):
         return _product(tokens, weight, None if bias is None else bias.contiguous())
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         tokens, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous()
@@ -208,9 +219,14 @@ def _product(tokens: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return mapped
 
 
+def _small() -> tuple[Tensor, Tensor]:
+    numbers = torch.arange(6, device="cpu", dtype=torch.float32)
+    return numbers.view(2, 3), numbers[:2]
+
+
 def _onednn_answers() -> bool:
     """Whether the product, a private part of torch, is there and does what it does in the version it was tried with."""
-    rows, bias = torch.arange(6.0, device="cpu").view(2, 3), torch.arange(2.0, device="cpu")
+    rows, bias = _small()
     try:
         return torch.allclose(_product(rows, rows, bias), F.linear(rows, rows, bias))
     except (AttributeError, RuntimeError, TypeError):  # no such operator, or other arguments
@@ -219,9 +235,9 @@ def _onednn_answers() -> bool:
 
 def _packs() -> bool:
     """Whether weights can be packed, by another private part of torch."""
-    rows, bias = torch.arange(6.0, device="cpu").view(2, 3), torch.arange(2.0, device="cpu")
     try:
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
+            rows, bias = _small()
             return torch.allclose(_product(rows, _Packed.of(rows).blocks, bias), F.linear(rows, rows, bias))
     except (AttributeError, RuntimeError, TypeError):
         return False

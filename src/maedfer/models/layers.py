@@ -208,17 +208,20 @@ class Block(nn.Module):
         read: Callable[[Float[Tensor, "B N D"]], Float[Tensor, "B Q E"]],
     ) -> Float[Tensor, "B Q E"]:
         """``read`` of the normalised tokens, which need not be kept."""
-        return read(norm(tokens)) if self.checkpointing == "none" else remade(tokens, (norm,), read)
+        return remade(tokens, (norm,), read) if self._saves() else read(norm(tokens))
 
     def mlp_branch(self, tokens: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Norm and MLP."""
-        if self.checkpointing == "none":
+        if not self._saves():
             mapped: Tensor = self.mlp(self.mlp_norm(tokens))
             return mapped
         fc1, fc2 = self.mlp.fc1, self.mlp.fc2
         if self.checkpointing == "selective":
             return remade(tokens, (self.mlp_norm, fc1, F.gelu), fc2)
         return remade(tokens, (self.mlp_norm,), lambda normed: remade(fc1(normed), (F.gelu,), fc2))
+
+    def _saves(self) -> bool:
+        return self.checkpointing != "none" and torch.is_grad_enabled()
 
 
 class BlockStack(nn.Module):

@@ -6,6 +6,7 @@ those alone.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -51,41 +52,53 @@ class _View:
     offset: int | torch.SymInt
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A tensor that is kept, as it was."""
+
+    tensor: Tensor
+    version: int
+
+
 class _Remaking:
     """One passage through the steps: which results autograd asked to keep, and which are there again."""
 
     def __init__(self, tokens: Tensor, steps: Sequence[_Step]) -> None:
         self._tokens, self._steps = tokens, steps
         self._device = tokens.device.type
-        self._lower = torch.get_autocast_dtype(self._device) if torch.is_autocast_enabled(self._device) else None
-        self._made: dict[int, int] = {}  # address of a result: which step's; while all are alive
+        lowers = torch.amp.is_autocast_available(self._device) and torch.is_autocast_enabled(self._device)
+        self._lower = torch.get_autocast_dtype(self._device) if lowers else None
+        self._made: dict[int, tuple[int, Tensor, int]] = {}  # by address: which step's result, itself, its version
         self._awaited = [0] * len(steps)  # how often each result will still be asked for
         self._again: dict[int, Tensor] = {}
 
-    def read_by(self, read: _Step) -> Tensor:
+    def read_by(self, read: Callable[[Tensor], Tensor]) -> Tensor:
         with saved_tensors_hooks(self._pack, self._unpack):
             results = [self._tokens]
             for number, step in enumerate(self._steps):
                 results.append(self._result(step, results[-1]))
-                self._made[results[-1].untyped_storage().data_ptr()] = number
+                made = results[-1]
+                self._made[made.untyped_storage().data_ptr()] = number, made, made._version
             value = read(results[-1])
         self._made.clear()
         return value
 
     def _result(self, step: _Step, value: Tensor) -> Tensor:
         made = step(value)
-        return made if self._lower is None else made.to(self._lower)
+        return made if self._lower is None or made.dtype != torch.float32 else made.to(self._lower)
 
-    def _pack(self, kept: Tensor) -> Tensor | _View:
-        number = self._made.get(kept.untyped_storage().data_ptr())
-        if number is None:
-            return kept
+    def _pack(self, kept: Tensor) -> _Kept | _View:
+        number, made, version = self._made.get(kept.untyped_storage().data_ptr(), (None, kept, 0))
+        if number is None or made._version != version or made.dtype != kept.dtype:
+            return _Kept(kept, kept._version)
         self._awaited[number] += 1
         return _View(number, kept.size(), kept.stride(), kept.storage_offset())
 
-    def _unpack(self, kept: Tensor | _View) -> Tensor:
-        if isinstance(kept, Tensor):
-            return kept
+    def _unpack(self, kept: _Kept | _View) -> Tensor:
+        if isinstance(kept, _Kept):
+            if kept.tensor._version != kept.version:  # autograd's own check, which it leaves to hooks
+                raise RuntimeError("a tensor that the backward pass needs was modified by an in-place operation")
+            return kept.tensor
         value = self._value(kept.number)
         self._awaited[kept.number] -= 1
         if self._awaited[kept.number] <= 0:
@@ -96,8 +109,11 @@ class _Remaking:
         """A result, from the nearest one that is there; those on the way that will be asked for stay."""
         start = max((number for number in self._again if number <= wanted), default=-1)
         value = self._tokens if start < 0 else self._again[start]
-        lower = torch.autocast(self._device, self._lower, enabled=self._lower is not None)
-        with torch.no_grad(), lower:
+        available = torch.amp.is_autocast_available(self._device)
+        as_then = (
+            torch.autocast(self._device, self._lower, enabled=self._lower is not None) if available else nullcontext()
+        )
+        with torch.no_grad(), as_then:
             for number in range(start + 1, wanted + 1):
                 value = self._result(self._steps[number], value)
                 if self._awaited[number] > 0:

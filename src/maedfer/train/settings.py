@@ -10,6 +10,9 @@ from maedfer.recipes import ComputeConfig, FinetuneRecipe, PretrainRecipe
 
 __all__ = ["settings_hash", "write_settings"]
 
+# Of how things are computed; as the first runs wrote it, so that they can be resumed.
+_NOT_COMPARED = {"compile": False, "checkpoint_activations": False, "fsdp": False}
+
 
 def settings_hash(recipe: PretrainRecipe | FinetuneRecipe, processes: int) -> str:
     """Fingerprint of all settings that decide the result.
@@ -18,13 +21,12 @@ def settings_hash(recipe: PretrainRecipe | FinetuneRecipe, processes: int) -> st
     size, accumulation and processes only the product decides, which the checkpoint holds, and nothing hangs on the
     workers; but a stream of shards is dealt out to processes and workers.
     """
-    free = replace(
-        recipe, out=Path(), checkpoint_minutes=0.0, compute=ComputeConfig(precision=recipe.compute.precision)
-    )
+    free = replace(recipe, out=Path(), checkpoint_minutes=0.0, compute=ComputeConfig())
     if recipe.data.shards is None:
         data, optim = replace(recipe.data, workers=0), replace(recipe.optim, batch_size=1, accumulate=1)
         free, processes = replace(free, data=data, optim=optim), 1
-    text = json.dumps([processes, asdict(free)], default=str)
+    settings = asdict(free) | {"compute": {"precision": recipe.compute.precision} | _NOT_COMPARED}
+    text = json.dumps([processes, settings], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

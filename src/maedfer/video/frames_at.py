@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -174,7 +174,8 @@ class GridVideo:
         clock.origin = origin_s
         numerator, denominator = stream.time_base.numerator, stream.time_base.denominator
         skipping, before = context.name in _SKIPPING, True
-        for packet, needed in _judged(packets, stream.time_base, origin_s, wanted_s):
+        raw: av.VideoFrame | None = None
+        for packet, needed, next_s in _judged(packets, stream.time_base, origin_s, wanted_s):
             try:
                 if skipping and needed is not before:
                     context.skip_frame, before = "DEFAULT" if needed else "NONREF", needed
@@ -186,6 +187,8 @@ class GridVideo:
                 stamp = None if raw.pts is None else raw.pts * numerator / denominator
                 length = min(raw.duration * numerator / denominator, MAX_HOLD_S) if raw.duration else clock.nominal_s
                 yield clock.tick(stamp), length, raw
+            if next_s is not None and raw is not None:  # the last one stands until then, whatever it says of itself
+                yield next_s, 0.0, raw
 
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
@@ -209,39 +212,38 @@ def _origin(head: list[av.Packet]) -> int | None:
 
 def _judged(
     packets: Iterator[av.Packet], base: Fraction, origin_s: float, wanted_s: list[float]
-) -> Iterator[tuple[av.Packet | None, bool]]:
+) -> Iterator[tuple[av.Packet | None, bool, float | None]]:
     """Each packet with whether its picture may be on screen at a wanted instant; ``None``, the end, flushes.
 
-    The end is the file's, or comes when all packets shown up to the last instant are through and one of them lasts
-    beyond it: the decoder then gives what it holds back, and the packets behind need not be decoded to get it. Packets
-    are judged many at once, because between two pictures a decoder leaves nothing of Python in the cache.
+    The end is the file's, or comes when all packets shown up to the last instant are through: the decoder then gives
+    what it holds back, and the packets behind need not be decoded to get it; when the first of those is shown comes
+    with the end. Packets are judged many at once, because between two pictures a decoder leaves nothing of Python in
+    the cache.
     """
     numerator, denominator = base.numerator, base.denominator  # quicker than fractions, and as exact
     end_s = wanted_s[-1] + 2 * _EPSILON_S
     ahead: list[av.Packet] = []
     times: list[float] = []  # of the packets ahead
     gone: list[float] = []  # of the latest ones before them
-    beyond, lasting_s = 0, 0.0  # the latest packets that are all shown after the end; how long those before last
+    beyond = 0  # the latest packets that are all shown after the end
     for packet in packets:
         pts = packet.pts
         time_s = -math.inf if pts is None else pts * numerator / denominator - origin_s
         ahead.append(packet)
         times.append(time_s)
-        if time_s > end_s:
-            beyond += 1
-            if beyond > _AHEAD and lasting_s > end_s:
-                yield from zip(ahead, _needed(times, gone, wanted_s)[:-beyond], strict=False)
-                yield None, True
-                return
-        else:
-            beyond, lasting_s = 0, max(lasting_s, time_s + (packet.duration or 0) * numerator / denominator)
+        beyond = beyond + 1 if time_s > end_s else 0
+        if beyond > _AHEAD:
+            yield from zip(ahead, _needed(times, gone, wanted_s)[:-beyond], repeat(None), strict=False)
+            yield None, True, min(times[-beyond:])
+            return
         if len(ahead) == _TOGETHER + _AHEAD:
-            yield from zip(ahead, _needed(times, gone, wanted_s)[:_TOGETHER], strict=False)
+            yield from zip(ahead, _needed(times, gone, wanted_s)[:_TOGETHER], repeat(None), strict=False)
             gone = times[_TOGETHER - 4 * _AHEAD : _TOGETHER]
             del ahead[:_TOGETHER], times[:_TOGETHER]
     until = max(0, len(ahead) - _AHEAD)
-    yield from zip(ahead, [*_needed(times, gone, wanted_s)[:until], *(True for _ in ahead[until:])], strict=True)
-    yield None, True
+    seen = [*_needed(times, gone, wanted_s)[:until], *(True for _ in ahead[until:])]
+    yield from zip(ahead, seen, repeat(None), strict=False)
+    yield None, True, None
 
 
 def _needed(times: list[float], gone: list[float], wanted_s: list[float]) -> list[bool]:

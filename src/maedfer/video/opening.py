@@ -79,7 +79,11 @@ def is_still(container: av.container.InputContainer) -> bool:
 
 
 def _file(path: Path, name: str) -> AbstractContextManager[av.container.InputContainer]:
-    if path.stat().st_size == 0:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DecodeError(f"{name}: expected a file, got an error ({error.strerror}); check the path") from error
+    if size == 0:
         raise DecodeError(f"{name}: expected a video or image, got an empty file; was the download interrupted?")
     options = {**_OPTIONS, "protocol_whitelist": "file", "format_whitelist": _single_file_formats()}
     try:
