@@ -1,5 +1,6 @@
 """A service in a thread, for tests: the real server on a free port, with the real worker or one without a model."""
 
+import os
 import sys
 import tempfile
 import threading
@@ -28,7 +29,8 @@ class Running:
 
     def private(self) -> list[Path]:
         """All files that the service holds now."""
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        walk = os.walk(self.folder)  # a folder that the service removes meanwhile is passed over, unlike by rglob
+        return [Path(folder) / name for folder, _, names in walk for name in names]
 
     def stop(self) -> None:
         self.server.should_exit = True
