@@ -56,15 +56,17 @@ def checkpointing(side: str, way: str) -> Callable[[nn.Module], None]:
     return switch
 
 
-def measure(side: str, way: str, precision: str, batch: int, steps: int) -> dict[str, Any]:
+def measure(side: str, way: Any, precision: str, batch: int, steps: int) -> dict[str, Any]:
     """Seconds of steps and the peak of this process over its state after the imports, in MB."""
 
     import maedfer.models  # noqa: F401
     from maedfer.allocator import give_back_freed_memory, keep_freed_memory
+    from maedfer.recipes import ComputeConfig
 
     before = resident_mb("VmRSS")
     if side == "maedfer":  # as a training run does
-        (give_back_freed_memory if way in ("selective", "full") else keep_freed_memory)()
+        compute = ComputeConfig(checkpoint_activations=way)
+        (give_back_freed_memory if compute.gives_back_memory else keep_freed_memory)()
     found = train_step.measure(side, "fine-tune", precision, batch, steps, checkpointing(side, way))
     return {"seconds": found["seconds"], "peak_mb": resident_mb("VmHWM") - before, "imports_mb": before}
 

@@ -74,7 +74,7 @@ def measure(
 ) -> dict[str, Any]:
     """Seconds of single steps after the first, and the most memory of this process.
 
-    ``prepare`` changes the model, which then decides about freed memory too.
+    ``prepare`` changes the model before its first step; whoever gives it says what becomes of freed memory.
     """
     from maedfer.allocator import keep_freed_memory
 

@@ -32,6 +32,13 @@ def test_drop_path_keeps_the_mean_and_drops_its_share():
     assert kept.mean() == pytest.approx(1.0, abs=0.05)
 
 
+def test_drop_path_scales_bfloat16_without_bias():
+    branch = torch.rand(4000, 1, 64).to(torch.bfloat16) + 0.5
+    dropped = DropPath(0.1).train()(branch).float()
+    kept = dropped[:, 0, 0] != 0
+    assert float(dropped[kept].sum() / branch[kept].float().sum()) == pytest.approx(1 / 0.9, rel=5e-4)
+
+
 @pytest.mark.parametrize("encoder", [ENCODER, VIT])
 def test_parts_of_a_batch_lose_the_branches_that_they_lose_in_the_whole(encoder):
     model = ExpressionClassifier(ClassifierConfig(encoder=encoder)).train()

@@ -179,7 +179,7 @@ class DropPath(nn.Module):
             return branch
         drawn = torch.rand(self.parts, branch.shape[0], 1, 1, device=branch.device)
         own = drawn[0] if self.part is None else drawn.index_select(0, self.part)[0]
-        return branch * ((own >= self.rate).to(branch.dtype) / (1 - self.rate))
+        return branch * (own >= self.rate).to(branch.dtype) / (1 - self.rate)  # 1 / (1 - rate) is no bfloat16
 
 
 def share_drop_paths(model: nn.Module, share: BatchShare) -> None:

@@ -148,6 +148,11 @@ class ComputeConfig:
         if self.compile and self.fsdp:
             raise ConfigError("compute: expected compile or fsdp, got both; leave compile out")
 
+    @property
+    def gives_back_memory(self) -> bool:
+        """Whether freed memory goes back to the kernel at once, which costs time (docs/performance.md)."""
+        return self.checkpoint_activations in ("selective", "full")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainRecipe:

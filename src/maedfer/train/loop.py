@@ -100,8 +100,7 @@ def train(job: Job, progress: Progress | None = None) -> Finished:
             all processes.
         OutputError: a checkpoint cannot be written.
     """
-    saving = job.recipe.compute.checkpoint_activations in ("selective", "full")
-    (give_back_freed_memory if saving else keep_freed_memory)()
+    (give_back_freed_memory if job.recipe.compute.gives_back_memory else keep_freed_memory)()
     accelerator = start_processes(job.recipe.compute)
     fresh = _beginning(job, accelerator)
     learner = place(job.model, job.groups, job.recipe, accelerator)
