@@ -31,7 +31,7 @@ from encoder_textbook import TextbookClassifier
 from maedfer.allocator import keep_freed_memory
 from maedfer.config import ClassifierConfig, LGIFormerConfig
 from maedfer.models import ExpressionClassifier, pack_weights
-from maedfer.models.kernels import Linear, linear
+from maedfer.models.linear import Linear, linear
 
 OURS, TEXTBOOK, THEIRS = "maedfer", "textbook", "VideoMAE-B"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -101,16 +101,15 @@ def multiply_adds(side: Side) -> float:
 def products(batch: int, dtype: torch.dtype, device: str, dim: int) -> dict[str, Work]:
     """Matrix products that tell the machine's rate, by every routine at hand."""
     shapes = [(ROWS * batch, dim, 4 * dim), (ROWS * batch, 4 * dim, dim), (ROWS * batch, dim, dim), (2048, 2048, 2048)]
-    onednn = device == "cpu" and dtype.itemsize == 4
     work = {}
     for rows, inner, columns in shapes:
         left, right = (torch.randn(size, inner, device=device, dtype=dtype) for size in (rows, columns))
         routines = {"torch": partial(nn.functional.linear, left, right)}
-        if onednn:
+        if device == "cpu":
             layer = Linear(inner, columns, bias=False)
             with torch.no_grad():
                 layer.weight.copy_(right)
-            pack_weights(layer)
+            pack_weights(layer, dtype)
             routines |= {"oneDNN": partial(linear, left, right), "oneDNN, packed": partial(layer, left)}
         for name, routine in routines.items():
             work[f"{rows}x{inner}x{columns} {name}"] = Work(routine, rows * inner * columns / 1e9)
@@ -176,7 +175,6 @@ def compare(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     torch.manual_seed(0)
     models = {name: side.build().eval().to(device) for name, side in found.items()}
     models[TEXTBOOK].load_state_dict(models[OURS].state_dict())
-    pack_weights(models[OURS])  # as prediction and evaluation do
     agree(models[OURS], models[TEXTBOOK], found[OURS].clips(1).to(device))
     if device == "cuda":
         models |= compiled(models[OURS])
@@ -185,6 +183,7 @@ def compare(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     result: dict[str, Any] = {"multiply_adds_giga": {name: round(value, 3) for name, value in giga.items()}}
     for batch in arguments.batches:
         for precision in arguments.precisions:
+            pack_weights(models[OURS], PRECISIONS[precision])  # as prediction and evaluation do
             runs = forwards(models, found, batch, precision, device)
             work = {name: Work(run, giga[name] * batch) for name, run in runs.items()}
             measured = products(batch, PRECISIONS[precision], device, dim)

@@ -5,7 +5,7 @@ from maedfer.models.classifier import ExpressionClassifier
 from maedfer.models.decoder import Decoder
 from maedfer.models.encoder import LGIBlock, LGIFormer
 from maedfer.models.grid import RegionGrid
-from maedfer.models.kernels import pack_weights
+from maedfer.models.linear import pack_weights
 from maedfer.models.masking import TokenMask, draw_mask, mask_from_boolean
 from maedfer.models.targets import reconstruction_loss, reconstruction_target
 from maedfer.models.transfer import encoder_state, inflate, start_from

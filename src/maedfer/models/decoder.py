@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from maedfer.config import DecoderConfig
-from maedfer.models.kernels import Linear
 from maedfer.models.layers import LAYER_NORM_EPS, BlockStack
+from maedfer.models.linear import Linear
 from maedfer.models.vit import ViTBlock
 
 __all__ = ["Decoder", "DecoderBlock", "HiddenTokens"]

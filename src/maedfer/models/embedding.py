@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from maedfer.config import EncoderConfig
 from maedfer.models.grid import RegionGrid
-from maedfer.models.kernels import linear
 from maedfer.models.layers import sincos_positions
+from maedfer.models.linear import linear
 from maedfer.models.stem import ConvolutionalEmbedding
 
 __all__ = ["TubeletEmbedding", "build_embedding"]

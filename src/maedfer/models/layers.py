@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from maedfer.models.draws import BatchShare
-from maedfer.models.kernels import Linear, attend, gelu
+from maedfer.models.kernels import attend, gelu, lowered
+from maedfer.models.linear import Linear
 from maedfer.models.remade import remade
 
 __all__ = [
@@ -76,6 +77,7 @@ class Attention(nn.Module):
         self, tokens: Float[Tensor, "B Q D"], context: Float[Tensor, "B K D"] | None = None
     ) -> Float[Tensor, "B Q D"]:
         """Every token attends to ``context``; without one, to the tokens themselves."""
+        tokens = lowered(tokens)
         kv_bias = torch.cat((torch.zeros_like(self.v_bias), self.v_bias))
         key_value = self.kv.mapped(tokens if context is None else context, kv_bias)
         if context is not None and _folding_pays(tokens.shape[1], context.shape[1], tokens.shape[2], self.num_heads):
@@ -91,21 +93,22 @@ class Attention(nn.Module):
         batch, heads = len(tokens), self.num_heads
         key, value = rearrange(key_value, "b k (two heads d) -> two heads (b k) d", two=2, heads=heads)
         scale = key.shape[-1] ** -0.5
-        reading = key @ rearrange(self.q.weight, "(heads d) i -> heads d i", heads=heads)
+        reading = key @ rearrange(self.q.weight_for(tokens), "(heads d) i -> heads d i", heads=heads)
         offset = key @ rearrange(self.q_bias, "(heads d) -> heads d 1", heads=heads)
-        writing = value @ rearrange(self.proj.weight, "o (heads d) -> heads d o", heads=heads)
+        writing = value @ rearrange(self.proj.weight_for(tokens), "o (heads d) -> heads d o", heads=heads)
         scores = torch.baddbmm(
-            rearrange(offset, "heads (b k) 1 -> b 1 (heads k)", b=batch),
+            rearrange(offset, "heads (b k) 1 -> b 1 (k heads)", b=batch),
             tokens,
-            rearrange(reading, "heads (b k) i -> b i (heads k)", b=batch),
+            rearrange(reading, "heads (b k) i -> b (k heads) i", b=batch).transpose(1, 2),
             beta=scale,
             alpha=scale,
         )
-        shares = rearrange(scores, "b q (heads k) -> b q heads k", heads=heads).softmax(dim=-1)
+        # Heads last: softmax over the few keys then takes all heads at once, a third of the time.
+        shares = rearrange(scores, "b q (k heads) -> b q k heads", heads=heads).softmax(dim=2)
         return torch.baddbmm(
             self.proj.bias,
-            rearrange(shares, "b q heads k -> b q (heads k)"),
-            rearrange(writing, "heads (b k) o -> b (heads k) o", b=batch),
+            rearrange(shares, "b q k heads -> b q (k heads)"),
+            rearrange(writing, "heads (b k) o -> b (k heads) o", b=batch),
         )
 
 

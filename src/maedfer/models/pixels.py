@@ -38,7 +38,7 @@ class PixelNormalizer(nn.Module):
                 f"clip: expected (B, {', '.join(map(str, self.clip_shape))}) for (batch, RGB, frames, height, width), "
                 f"got {tuple(clip.shape)}; resample the clip or use a model of that size"
             )
-        return clip.float() / 255 if clip.dtype == torch.uint8 else clip.float()
+        return clip.float().div_(255) if clip.dtype == torch.uint8 else clip.float()
 
     def forward(self, unit: Float[Tensor, "B 3 T H W"]) -> Float32[Tensor, "B 3 T H W"]:
         """Normalised pixels of a clip in 0..1."""
