@@ -110,7 +110,9 @@ def products(batch: int, dtype: torch.dtype, device: str, dim: int) -> dict[str,
             with torch.no_grad():
                 layer.weight.copy_(right)
             pack_weights(layer, dtype)
-            routines |= {"oneDNN": partial(linear, left, right), "oneDNN, packed": partial(layer, left)}
+            routines["oneDNN"] = partial(linear, left, right)
+            if layer._packed is not None:
+                routines["oneDNN, packed"] = partial(layer, left)
         for name, routine in routines.items():
             work[f"{rows}x{inner}x{columns} {name}"] = Work(routine, rows * inner * columns / 1e9)
     return work
@@ -137,7 +139,8 @@ def timed(work: dict[str, Work], rounds: int, clock: Callable[[], float], device
     for number in range(-2 if device == "cuda" else 0, rounds + 1):
         for name, part in work.items():
             began = clock()
-            result = part.run()
+            with torch.inference_mode():
+                result = part.run()
             if device == "cuda":
                 torch.cuda.synchronize()
             if number > 0:
@@ -175,7 +178,8 @@ def compare(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
     torch.manual_seed(0)
     models = {name: side.build().eval().to(device) for name, side in found.items()}
     models[TEXTBOOK].load_state_dict(models[OURS].state_dict())
-    agree(models[OURS], models[TEXTBOOK], found[OURS].clips(1).to(device))
+    with torch.inference_mode():
+        agree(models[OURS], models[TEXTBOOK], found[OURS].clips(1).to(device))
     if device == "cuda":
         models |= compiled(models[OURS])
         giga |= {name: giga[OURS] for name in models if name not in giga}
@@ -202,8 +206,7 @@ def agree(ours: nn.Module, textbook: nn.Module, clips: Tensor) -> None:
     Raises:
         AssertionError: they do not.
     """
-    with torch.inference_mode():
-        torch.testing.assert_close(ours(clips), textbook(clips), atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(ours(clips), textbook(clips), atol=1e-6, rtol=1e-3)
 
 
 def compiled(model: nn.Module) -> dict[str, nn.Module]:
@@ -283,8 +286,7 @@ def main() -> None:
         busy = f"machine busy at the start (load {load:.1f})"
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
-    with torch.inference_mode():
-        found = compare(arguments, console)
+    found = compare(arguments, console)  # models are built out of inference mode: weights made in it cannot be packed
     show(found, arguments, busy, console)
     if arguments.device == "cpu" and not torch.cuda.is_available():
         console.print("cuda: unmeasured, torch sees no such device")
