@@ -173,6 +173,7 @@ def test_cuda_that_is_absent_is_one_line(
 
 def test_arguments_that_do_not_parse_are_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "a.mp4", "--device", "tpu"]) == 2
+    assert main(["predict", "a.mp4", "--precision", "fp8"]) == 2
     assert main(["nonsense"]) == 2
     assert "nonsense" in "".join(capsys.readouterr())
 

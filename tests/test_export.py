@@ -136,6 +136,8 @@ def test_a_judge_reads_the_folder(exported: tuple[ExpressionClassifier, Path]) -
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
     assert found.embed(clips, "x").shape == (3, 24)
     assert found.embed((), "x").shape == (0, 24)
+    with pytest.raises(ConfigError, match="ONNX file computes in what it was written in, got bf16"):
+        Judge(folder / ONNX_FILE, "auto", 2, "auto", "bf16")
 
 
 def test_which_file_is_run(tmp_path: Path) -> None:

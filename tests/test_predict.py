@@ -221,6 +221,29 @@ def test_weights_of_a_folder_are_identified(talk: Path, tmp_path: Path) -> None:
     assert rows == len(content["windows"]) + len(content["unseen"])
 
 
+def test_answers_in_bfloat16_are_close_to_those_in_float32_and_told(talk: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = ExpressionClassifier(ClassifierConfig(encoder=TINY, labels=LABELS))
+    torch.nn.init.normal_(model.head.weight)
+    folder = save_model(model, tmp_path / "weights")
+    whole, rounded = (
+        Predictor(folder, device="cpu", detector=DiscFinder(), precision=precision).predict(talk)
+        for precision in ("float32", "bf16")
+    )
+    assert (whole.settings.precision, rounded.settings.precision) == ("float32", "bf16")
+    pairs = [
+        (one.probabilities, other.probabilities) for one, other in zip(whole.windows, rounded.windows, strict=True)
+    ]
+    assert pairs
+    assert any(one != other for one, other in pairs)
+    for one, other in pairs:
+        assert other == pytest.approx(one, abs=0.02)
+        assert sum(other) == pytest.approx(1, abs=1e-6)
+    again = Predictor(model, device="cpu", detector=DiscFinder(), precision="bf16").predict(talk)
+    for one, other in zip(rounded.windows, again.windows, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=0.01)
+
+
 def test_what_is_no_video_is_refused(model: ColourModel, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("not a video")

@@ -10,7 +10,14 @@ from jaxtyping import Float32
 from maedfer import __version__
 from maedfer.errors import ConfigError
 from maedfer.hub import DEFAULT_MODEL, from_pretrained, locate
-from maedfer.inference import Device, class_probabilities, clip_embeddings, resolve_device
+from maedfer.inference import (
+    Device,
+    Precision,
+    answer_in,
+    class_probabilities,
+    clip_embeddings,
+    resolve_device,
+)
 from maedfer.models import ExpressionClassifier, pack_weights
 from maedfer.onnx_model import OnnxClassifier, Runtime, find_onnx, open_onnx
 from maedfer.report.windows import ModelIdentity, WindowPrediction
@@ -36,6 +43,7 @@ class Judge:
         device: ``"auto"`` takes CUDA when there is one.
         batch_size: clips that are classified together.
         runtime: what runs the model; ``"auto"`` takes onnxruntime where there is only an ONNX file.
+        precision: what answers are computed in (:func:`maedfer.inference.answer_in`).
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
@@ -50,6 +58,7 @@ class Judge:
         device: Device,
         batch_size: int,
         runtime: Runtime = "auto",
+        precision: Precision = "float32",
     ) -> None:
         if not 1 <= batch_size <= 1024:
             raise ConfigError(f"batch_size: expected 1 to 1024 clips, got {batch_size}; 8 is common")
@@ -64,7 +73,6 @@ class Judge:
             exported = find_onnx(path, runtime)
             if exported is None:
                 self.model = from_pretrained(name, device=str(target))
-                pack_weights(self.model)
                 self.identity = ModelIdentity(str(name), fingerprint(path), __version__)
             else:
                 if device == "cuda":
@@ -72,6 +80,9 @@ class Judge:
                 target = torch.device("cpu")
                 self.model = open_onnx(exported, threads=torch.get_num_threads())
                 self.identity = ModelIdentity(str(name), self.model.sha256, __version__)
+        answer_in(self.model, precision)
+        if isinstance(self.model, ExpressionClassifier) and self.model is not model:
+            pack_weights(self.model, self.model.answers_in)
         encoder = self.model.config.encoder
         self.spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
         self.device, self.batch_size = target.type, batch_size

@@ -88,9 +88,11 @@ def test_folds_one_by_one_and_together(lab: Path, tmp_path: Path, capsys: pytest
 def test_views_sampling_and_crops_are_told(lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "dense"
     options = ["--split", "all", "--views", "dense", "--hop", "0.64", "--sampling", "span"]
+    options += ["--precision", "bf16"]
     assert main([*arguments(lab, out), *options]) == 0
     facts = json.loads((out / "evaluation.json").read_text())["facts"]
     assert (facts["views"], facts["hop_s"], facts["crop"], facts["sampling"]) == ("dense", "0.64", "auto", "span")
+    assert facts["precision"] == "bf16"
     views = [result.views for result in read_evaluation(out).clips]
     assert views == sorted(views)
     assert views[-1] > 4

@@ -131,6 +131,15 @@ def test_bfloat16_autocast_is_close(encoder: LGIFormerConfig | ViTConfig) -> Non
     assert (found.float() - expected).abs().max() < 0.05 * expected.abs().max() + 0.05
 
 
+@pytest.mark.parametrize("pooling", ["representative", "places"])
+def test_autocast_leaves_logits_whole(pooling: str) -> None:
+    model = classifier(pooling=pooling)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(clip())
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())
+
+
 @pytest.mark.parametrize("keys", [60, 300])  # both sides of the switch between kernels on a CPU
 def test_both_attention_kernels_agree(keys: int) -> None:
     from maedfer.models.kernels import attend

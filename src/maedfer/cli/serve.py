@@ -75,6 +75,7 @@ class ServeOptions(FaceOptions):
             model=_model(self.model),
             device=self.device,
             runtime=self.runtime,
+            precision=self.precision,
             hop_s=self.hop,
             batch_size=self.batch_size,
             smoothing_s=self.smoothing,

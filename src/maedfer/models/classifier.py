@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class ExpressionClassifier(nn.Module):
     With representative pooling nothing reads the exchange step of the last block: its parameters exist, as in the
     published model, but are frozen and its work is skipped.
     """
+
+    #: What :mod:`maedfer.inference` computes answers in: ``torch.bfloat16`` by autocast, from the same weights.
+    answers_in: torch.dtype = torch.float32
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
@@ -64,8 +68,7 @@ class ExpressionClassifier(nn.Module):
         """The same for pixels that are normalised already."""
         if self.config.pooling == "places":
             return self.logits_of_places(self.places(pixels))
-        logits: Tensor = self.head(self.features_of_normalised(pixels))
-        return logits
+        return self._logits(self.features_of_normalised(pixels))
 
     def features(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
         """Embedding of each clip: the output of the last LayerNorm; with pooling by places, its mean over them.
@@ -91,7 +94,15 @@ class ExpressionClassifier(nn.Module):
 
     def logits_of_places(self, places: Float[Tensor, "B t h w D"]) -> Float[Tensor, "B classes"]:
         """The head by places: a mean over time, then the mean of what each place says with weights of its own."""
-        logits: Tensor = self.head(self.side_by_side(reduce(places, "b t h w d -> b 1 h w d", "mean"))[:, 0])
+        return self._logits(self.side_by_side(reduce(places, "b t h w d -> b 1 h w d", "mean"))[:, 0])
+
+    def _logits(self, vectors: Float[Tensor, "B W"]) -> Float[Tensor, "B classes"]:
+        """The head, in float32: it costs nothing, and autocast would leave three digits of a logit."""
+        device = vectors.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return self._logits(vectors.float())
+        logits: Tensor = self.head(vectors)
         return logits
 
     @staticmethod

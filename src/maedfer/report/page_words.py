@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 #: Marks, embeddings, overrides and isolates of the reading direction.
+_DEVICES = {"cpu": "a CPU", "cuda": "a CUDA GPU"}
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -193,6 +194,6 @@ def how_it_was_made(prediction: Prediction) -> tuple[tuple[str, str], ...]:
         ("Baseline", {"none": "none", "person": "each face's usual look"}[settings.baseline]),
         ("Smoothing", smoothing),
         ("Answer from", f"{share(settings.min_confidence)} probability; below: unsure"),
-        ("Ran on", {"cpu": "a CPU", "cuda": "a CUDA GPU"}.get(settings.device, settings.device)),
+        ("Ran on", f"{_DEVICES.get(settings.device, settings.device)}, in {made_visible(settings.precision)}"),
         ("Program", f"maedfer {made_visible(model.maedfer_version)}"),
     )

@@ -131,6 +131,7 @@ class Settings:
         min_coverage: least coverage at which a window is judged.
         device: where the model ran, ``"cpu"`` or ``"cuda"``.
         detector: the face detector's class.
+        precision: what the model computed in, ``"float32"`` or ``"bf16"``.
         min_face: width of the smallest face that was searched for, as a share of the picture's short side; ``None``
             where the caller brought a detector, which has its own limits.
         min_face_px: narrower faces were ignored, in pixels of the decoded picture.
@@ -153,6 +154,7 @@ class Settings:
     smoothing_s: float = 0.0
     min_confidence: float = 0.5
     baseline: Baseline = "none"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing_s <= 3600:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maedfer.errors import ConfigError
-from maedfer.inference import Device
+from maedfer.inference import Device, Precision
 from maedfer.onnx_model import Runtime
 from maedfer.report.windows import BaselineChoice
 
@@ -26,6 +26,7 @@ class ReadingSettings:
         model: ``"default"``, a folder of weights, or a ``.pth`` checkpoint.
         device: where the model runs.
         runtime: torch, or onnxruntime for an exported model.
+        precision: what the model computes in.
         hop_s, batch_size, smoothing_s, min_confidence, baseline, min_face, min_face_px, min_score, min_coverage:
             as :class:`maedfer.predict.Predictor` has them, which checks them.
     """
@@ -33,6 +34,7 @@ class ReadingSettings:
     model: str = "default"
     device: Device = "auto"
     runtime: Runtime = "auto"
+    precision: Precision = "float32"
     hop_s: float = 1.28
     batch_size: int = 8
     smoothing_s: float = 0.0
@@ -55,6 +57,7 @@ class ReadingSettings:
             self.model,
             device=self.device,
             runtime=self.runtime,
+            precision=self.precision,
             hop_s=self.hop_s,
             batch_size=self.batch_size,
             smoothing_s=self.smoothing_s,
