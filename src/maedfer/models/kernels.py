@@ -17,9 +17,10 @@ __all__ = ["add_branch", "attend", "gelu", "lowered", "runs_as_written"]
 # 800, forward and backward), until their scores, which grow with the square, weigh more than their speed.
 _FUSED_KEYS_ON_CPU = {torch.float32: 256, torch.bfloat16: 1025}
 
-# Without AVX-512 (a Zen 3 processor) it took 0.63 of the products' time at 101 keys too; with the backward pass a whole
-# block took 0.98 of its time, and kept 19.4 tensors as wide as its tokens instead of 20.9.
-_FUSED_KEYS_WITH_AVX2 = 64
+# It keeps no scores for the backward pass: at 101 keys a block then keeps 19.4 tensors as wide as its tokens instead of
+# 20.9, and takes 1.02 of its time, forward and backward. Without AVX-512 (a Zen 3 processor) it wins there too: 0.98,
+# and without gradients 0.63 of the products' time.
+_FUSED_KEYS_IN_FLOAT32 = 64
 _ONLY_AVX2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
@@ -45,10 +46,10 @@ def attend(
 def _fewest_fused_keys(dtype: torch.dtype) -> int:
     if (
         dtype == torch.float32
-        and _ONLY_AVX2
+        and (torch.is_grad_enabled() or _ONLY_AVX2)
         and not torch.compiler.is_compiling()  # an exported graph is the same wherever it was made
     ):
-        return _FUSED_KEYS_WITH_AVX2
+        return _FUSED_KEYS_IN_FLOAT32
     return _FUSED_KEYS_ON_CPU.get(dtype, 256)
 
 
