@@ -101,7 +101,7 @@ class ExpressionClassifier(nn.Module):
         device = vectors.device.type
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return self._logits(vectors.float())
+                return self._logits(vectors.to(self.head.weight.dtype))
         logits: Tensor = self.head(vectors)
         return logits
 
