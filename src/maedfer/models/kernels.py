@@ -35,7 +35,7 @@ def attend(
     with torch.autocast("cpu", enabled=False):
         if not runs_as_written():
             return (query / width @ key.transpose(-2, -1)).softmax(dim=-1) @ value
-        # Heads usually lie side by side. Copied as they are, and turned by the product, they cost a third of a copy
+        # Heads usually lie side by side. Copied as they are, and turned by the product, they cost a sixth of a copy
         # that turns them.
         queries, keys, values = (rearrange(part, "b heads n d -> (b heads) n d") for part in (query, key, value))
         scores = torch.baddbmm(queries.new_zeros(1, 1, 1), queries, keys.transpose(1, 2), beta=0, alpha=1 / width)
