@@ -39,7 +39,8 @@ class Judge:
         batch_size: clips that are classified together.
 
     Args:
-        model: ``None`` for the weights inside the package, a name or path, or a classifier, which is moved.
+        model: ``None`` for the weights inside the package, a name or path, or a classifier, which is moved and set
+            to the precision, for whoever else holds it too.
         device: ``"auto"`` takes CUDA when there is one.
         batch_size: clips that are classified together.
         runtime: what runs the model; ``"auto"`` takes onnxruntime where there is only an ONNX file.

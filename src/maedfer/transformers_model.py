@@ -105,6 +105,7 @@ class MaedferForVideoClassification(PreTrainedModel):  # type: ignore[no-untyped
     pool = ExpressionClassifier.pool
     places = ExpressionClassifier.places
     side_by_side = staticmethod(ExpressionClassifier.side_by_side)
+    logits_of_vectors = ExpressionClassifier.logits_of_vectors
     logits_of_places = ExpressionClassifier.logits_of_places
     features_of_normalised = ExpressionClassifier.features_of_normalised
     logits_of_normalised = ExpressionClassifier.logits_of_normalised

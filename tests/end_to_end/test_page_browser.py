@@ -376,7 +376,10 @@ def test_a_relative_reading_is_named_and_the_model_s_own_is_one_click_away(
     assert opened.timeline(0).locator(".bar-name").text_content() == "answer (relative)"
     before = opened.timeline(0).inner_html()
     opened.page.get_by_label("Raw").check()
-    assert opened.timeline(0).inner_html() != before
+    # Drawn with the next picture of the screen.
+    opened.page.wait_for_function(
+        "before => document.querySelector('#face-0 svg.timeline').innerHTML !== before", arg=before
+    )
     assert opened.timeline(0).locator(".bar-name").text_content() == "answer (relative)"
     assert opened.complaints == []
     opened.page.close()

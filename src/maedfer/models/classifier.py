@@ -68,7 +68,7 @@ class ExpressionClassifier(nn.Module):
         """The same for pixels that are normalised already."""
         if self.config.pooling == "places":
             return self.logits_of_places(self.places(pixels))
-        return self._logits(self.features_of_normalised(pixels))
+        return self.logits_of_vectors(self.features_of_normalised(pixels))
 
     def features(self, clip: UInt8[Tensor, "B 3 T H W"] | Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B D"]:
         """Embedding of each clip: the output of the last LayerNorm; with pooling by places, its mean over them.
@@ -94,14 +94,14 @@ class ExpressionClassifier(nn.Module):
 
     def logits_of_places(self, places: Float[Tensor, "B t h w D"]) -> Float[Tensor, "B classes"]:
         """The head by places: a mean over time, then the mean of what each place says with weights of its own."""
-        return self._logits(self.side_by_side(reduce(places, "b t h w d -> b 1 h w d", "mean"))[:, 0])
+        return self.logits_of_vectors(self.side_by_side(reduce(places, "b t h w d -> b 1 h w d", "mean"))[:, 0])
 
-    def _logits(self, vectors: Float[Tensor, "B W"]) -> Float[Tensor, "B classes"]:
+    def logits_of_vectors(self, vectors: Float[Tensor, "B W"]) -> Float[Tensor, "B classes"]:
         """The head, in float32: it costs nothing, and autocast would leave three digits of a logit."""
         device = vectors.device.type
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return self._logits(vectors.to(self.head.weight.dtype))
+                return self.logits_of_vectors(vectors.to(self.head.weight.dtype))
         logits: Tensor = self.head(vectors)
         return logits
 
