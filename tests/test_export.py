@@ -128,7 +128,7 @@ def test_a_judge_reads_the_folder(exported: tuple[ExpressionClassifier, Path]) -
     clips = [Clip(0, 0.0, 2.56, pixels, 1.0) for pixels in some_clips(3)]
     expected = Judge(model, "cpu", 2).classify(clips, "x")
     found = Judge(folder / ONNX_FILE, "auto", 2, "auto")
-    assert found.device == "cpu"
+    assert (found.device, found.precision) == ("cpu", "float32")
     assert found.spec.size == 32
     assert found.identity.sha256 is not None
     for one, other in zip(found.classify(clips, "x"), expected, strict=True):

@@ -36,6 +36,7 @@ class Judge:
         identity: which weights it carries.
         spec: the clips it reads.
         device: ``"cpu"`` or ``"cuda"``.
+        precision: what answers are computed in; that of an ONNX file may be ``"int8"``.
         batch_size: clips that are classified together.
 
     Args:
@@ -84,6 +85,7 @@ class Judge:
         answer_in(self.model, precision)
         if isinstance(self.model, ExpressionClassifier) and self.model is not model:
             pack_weights(self.model, self.model.answers_in)
+        self.precision = self.model.precision if isinstance(self.model, OnnxClassifier) else precision
         encoder = self.model.config.encoder
         self.spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
         self.device, self.batch_size = target.type, batch_size

@@ -104,7 +104,7 @@ class Predictor:
             span_s=self.judge.spec.span_s,
             min_coverage=min_coverage,
             device=self.judge.device,
-            precision=precision,
+            precision=self.judge.precision,
             detector=type(self._detector).__name__,
             min_face=min_face if detector is None else None,
             min_face_px=min_face_px,

@@ -20,8 +20,8 @@ __all__ = [
     "window_count",
 ]
 
-#: Marks, embeddings, overrides and isolates of the reading direction.
 _DEVICES = {"cpu": "a CPU", "cuda": "a CUDA GPU"}
+#: Marks, embeddings, overrides and isolates of the reading direction.
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 

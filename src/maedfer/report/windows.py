@@ -131,7 +131,7 @@ class Settings:
         min_coverage: least coverage at which a window is judged.
         device: where the model ran, ``"cpu"`` or ``"cuda"``.
         detector: the face detector's class.
-        precision: what the model computed in, ``"float32"`` or ``"bf16"``.
+        precision: what the model computed in, ``"float32"``, ``"bf16"`` or, by an ONNX file, ``"int8"``.
         min_face: width of the smallest face that was searched for, as a share of the picture's short side; ``None``
             where the caller brought a detector, which has its own limits.
         min_face_px: narrower faces were ignored, in pixels of the decoded picture.
