@@ -136,6 +136,7 @@ def test_a_judge_reads_the_folder(exported: tuple[ExpressionClassifier, Path]) -
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
     assert found.embed(clips, "x").shape == (3, 24)
     assert found.embed((), "x").shape == (0, 24)
+    assert Judge(folder / INT8_FILE, "auto", 2, "auto").precision == "int8"
     with pytest.raises(ConfigError, match="ONNX file computes in what it was written in, got bf16"):
         Judge(folder / ONNX_FILE, "auto", 2, "auto", "bf16")
 

@@ -239,9 +239,12 @@ def test_answers_in_bfloat16_are_close_to_those_in_float32_and_told(talk: Path, 
     for one, other in pairs:
         assert other == pytest.approx(one, abs=0.02)
         assert sum(other) == pytest.approx(1, abs=1e-6)
-    again = Predictor(model, device="cpu", detector=DiscFinder(), precision="bf16").predict(talk)
-    for one, other in zip(rounded.windows, again.windows, strict=True):
+    shared, _ = (Predictor(model, device="cpu", detector=DiscFinder(), precision=name) for name in ("bf16", "float32"))
+    again = shared.predict(talk)
+    assert again.settings.precision == "bf16"
+    for one, other, exact in zip(rounded.windows, again.windows, whole.windows, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=0.01)
+        assert other.probabilities != exact.probabilities, "another predictor of the same model is not asked"
 
 
 def test_what_is_no_video_is_refused(model: ColourModel, tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def _python() -> str:
 def _torch() -> str:
     import torch
 
-    bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    from maedfer.models.kernels import multiplies_bfloat16
+
+    bf16 = multiplies_bfloat16()
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads, bfloat16 on the CPU: {'yes' if bf16 else 'no'}"
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return f"{torch.__version__}, {threads}, CUDA: {', '.join(names) if names else 'no device'}"

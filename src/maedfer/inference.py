@@ -1,8 +1,8 @@
 """From pixels to probabilities or vectors: the step that prediction and evaluation share."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from maedfer.errors import ConfigError, MaedferError
 from maedfer.models import ExpressionClassifier
 from maedfer.onnx_model import OnnxClassifier
 
-__all__ = ["Device", "Precision", "answer_in", "class_probabilities", "clip_embeddings", "resolve_device"]
+__all__ = ["Device", "Precision", "class_probabilities", "clip_embeddings", "dtype_of", "resolve_device"]
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bf16"]
@@ -38,82 +38,80 @@ def resolve_device(device: Device) -> torch.device:
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 
-def answer_in(model: ExpressionClassifier | OnnxClassifier, precision: Precision) -> None:
-    """Say what a model's answers are computed in, here and by every later call of this module.
-
-    Args:
-        model: its weights stay as they are.
-        precision: ``"bf16"`` rounds the factors of products to bfloat16 and sums in float32 (autocast): faster on
-            processors that have such products, and off by some thousandths.
+def dtype_of(precision: Precision, model: ExpressionClassifier | OnnxClassifier) -> torch.dtype:
+    """What ``model`` computes in at ``precision``.
 
     Raises:
         ConfigError: an unknown word, or bf16 of an ONNX file, which computes in what it was written in.
     """
     if precision not in _DTYPES:
         raise ConfigError(f"precision: expected float32 or bf16, got {precision!r}")
-    if isinstance(model, ExpressionClassifier):
-        model.answers_in = _DTYPES[precision]
-    elif precision != "float32":
+    if isinstance(model, OnnxClassifier) and precision != "float32":
         raise ConfigError(
-            f"precision: an ONNX file computes in what it was written in, got {precision}; use --precision float32, or "
-            "the weights with --runtime torch"
+            f"precision: an ONNX file computes in what it was written in, got {precision}; leave it out, or take the "
+            "weights with --runtime torch"
         )
+    return _DTYPES[precision]
 
 
 def class_probabilities(
-    model: ExpressionClassifier | OnnxClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+    model: ExpressionClassifier | OnnxClassifier,
+    pixels: UInt8[np.ndarray, "B 3 T H W"],
+    names: Sequence[str],
+    precision: Precision = "float32",
 ) -> Float[np.ndarray, "B C"]:
-    """Softmax of the logits over the model's temperature, in float32. The model's mode is left as it was.
+    """Softmax of the logits over the model's temperature. The model's mode is left as it was.
 
     Args:
         model: on any device, or an ONNX file.
         pixels: RGB clips, 0..255.
         names: one name per clip, for the error message.
+        precision: ``"bf16"`` rounds the factors of products to bfloat16 and sums in float32 (autocast): faster on
+            processors that have such products, and off by some thousandths. A caller's own autocast is not asked.
 
     Returns:
         Float32 rows that sum to 1.
 
     Raises:
+        ConfigError: the model does not compute in that precision.
         MaedferError: the model gave a number that is not finite; the clip is named.
     """
+    dtype = dtype_of(precision, model)
     if isinstance(model, OnnxClassifier):
         logits = torch.from_numpy(model.logits(pixels))
     else:
-        with _evaluating(model):
+        with _evaluating(model, dtype):
             logits = model(_on_device(model, pixels)).float()
     _require_finite(logits, names)
     return torch.softmax(logits / model.config.temperature, dim=1).cpu().numpy()
 
 
 def clip_embeddings(
-    model: ExpressionClassifier | OnnxClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"], names: Sequence[str]
+    model: ExpressionClassifier | OnnxClassifier,
+    pixels: UInt8[np.ndarray, "B 3 T H W"],
+    names: Sequence[str],
+    precision: Precision = "float32",
 ) -> Float[np.ndarray, "B D"]:
     """The output of the last LayerNorm, before the head, in float32; arguments and errors as the probabilities'."""
+    dtype = dtype_of(precision, model)
     if isinstance(model, OnnxClassifier):
         vectors = torch.from_numpy(model.embeddings(pixels))
     else:
-        with _evaluating(model):
+        with _evaluating(model, dtype):
             vectors = model.features(_on_device(model, pixels)).float()
     _require_finite(vectors, names)
     return vectors.cpu().numpy()
 
 
 @contextmanager
-def _evaluating(model: ExpressionClassifier) -> Iterator[None]:
-    training = model.training
+def _evaluating(model: ExpressionClassifier, dtype: torch.dtype) -> Iterator[None]:
+    training, device = model.training, next(model.parameters()).device.type
     model.eval()
     try:
-        with torch.inference_mode(), _autocast(model):
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
             yield
     finally:
         model.train(training)
-
-
-def _autocast(model: ExpressionClassifier) -> AbstractContextManager[Any]:
-    """For what the model answers in; none for float32, which leaves a caller's own."""
-    if model.answers_in == torch.float32:
-        return nullcontext()
-    return torch.autocast(next(model.parameters()).device.type, model.answers_in)
 
 
 def _on_device(model: ExpressionClassifier, pixels: UInt8[np.ndarray, "B 3 T H W"]) -> Tensor:

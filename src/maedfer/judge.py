@@ -13,9 +13,9 @@ from maedfer.hub import DEFAULT_MODEL, from_pretrained, locate
 from maedfer.inference import (
     Device,
     Precision,
-    answer_in,
     class_probabilities,
     clip_embeddings,
+    dtype_of,
     resolve_device,
 )
 from maedfer.models import ExpressionClassifier, pack_weights
@@ -40,12 +40,11 @@ class Judge:
         batch_size: clips that are classified together.
 
     Args:
-        model: ``None`` for the weights inside the package, a name or path, or a classifier, which is moved and set
-            to the precision, for whoever else holds it too.
+        model: ``None`` for the weights inside the package, a name or path, or a classifier, which is moved.
         device: ``"auto"`` takes CUDA when there is one.
         batch_size: clips that are classified together.
         runtime: what runs the model; ``"auto"`` takes onnxruntime where there is only an ONNX file.
-        precision: what answers are computed in (:func:`maedfer.inference.answer_in`).
+        precision: what answers are computed in (:func:`maedfer.inference.class_probabilities`).
 
     Raises:
         WeightsError: there is no such model, or its files are damaged.
@@ -82,10 +81,10 @@ class Judge:
                 target = torch.device("cpu")
                 self.model = open_onnx(exported, threads=torch.get_num_threads())
                 self.identity = ModelIdentity(str(name), self.model.sha256, __version__)
-        answer_in(self.model, precision)
-        if isinstance(self.model, ExpressionClassifier) and self.model is not model:
-            pack_weights(self.model, self.model.answers_in)
+        self._asked, dtype = precision, dtype_of(precision, self.model)
         self.precision = self.model.precision if isinstance(self.model, OnnxClassifier) else precision
+        if isinstance(self.model, ExpressionClassifier) and self.model is not model:
+            pack_weights(self.model, dtype)
         encoder = self.model.config.encoder
         self.spec = ClipSpec(num_frames=encoder.num_frames, size=encoder.image_size)
         self.device, self.batch_size = target.type, batch_size
@@ -107,7 +106,8 @@ class Judge:
         """
         windows: list[WindowPrediction] = []
         for batch in self._batches(clips):
-            rows = class_probabilities(self.model, np.stack([clip.pixels for clip in batch]), _names(batch, name))
+            pixels = np.stack([clip.pixels for clip in batch])
+            rows = class_probabilities(self.model, pixels, _names(batch, name), self._asked)
             windows += [self._window(clip, row.tolist()) for clip, row in zip(batch, rows, strict=True)]
         return windows
 
@@ -116,7 +116,7 @@ class Judge:
         vectors = [np.empty((0, self.model.config.encoder.embed_dim), np.float32)]
         for batch in self._batches(clips):
             pixels = np.stack([clip.pixels for clip in batch])
-            vectors.append(clip_embeddings(self.model, pixels, _names(batch, name)))
+            vectors.append(clip_embeddings(self.model, pixels, _names(batch, name), self._asked))
         return np.concatenate(vectors)
 
     def _batches(self, clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:

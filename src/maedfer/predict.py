@@ -45,8 +45,7 @@ class Predictor:
 
     Args:
         model: ``None`` for the weights inside the package, a name or path (see :func:`maedfer.hub.from_pretrained`), or
-            a classifier, which is moved to the device and set to evaluation and to the precision, for whoever else
-            holds it too.
+            a classifier, which is moved to the device and set to evaluation.
         device: ``"auto"`` takes CUDA when there is one.
         runtime: what runs the model: torch, or onnxruntime for what ``maedfer export`` wrote; ``"auto"`` takes
             onnxruntime where there is only an ONNX file.

@@ -35,6 +35,19 @@ def clips(count: int, seed: int = 1) -> Iterator[LabelledViews]:
         yield f"clip-{index}", views, index % 3
 
 
+def test_precision_is_that_of_the_call_whatever_the_caller_has(model: ExpressionClassifier) -> None:
+    pixels = np.concatenate([views for _, views, _ in clips(3)])
+    names = [str(number) for number in range(len(pixels))]
+    whole, rounded = (class_probabilities(model, pixels, names, precision) for precision in ("float32", "bf16"))
+    assert not np.array_equal(whole, rounded)
+    np.testing.assert_allclose(rounded, whole, atol=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(class_probabilities(model, pixels, names), whole)
+    one, other = (evaluate_model(model, clips(3), precision=precision) for precision in ("float32", "bf16"))
+    assert one.clips[0].probabilities != other.clips[0].probabilities
+    assert one.clips[0].probabilities == pytest.approx(other.clips[0].probabilities, abs=0.05)
+
+
 def test_answers_do_not_depend_on_the_batch(model: ExpressionClassifier) -> None:
     one = evaluate_model(model, clips(7), batch_size=1)
     many = evaluate_model(model, clips(7), batch_size=100)
@@ -63,9 +76,9 @@ def test_many_views_of_one_clip_go_through_in_parts(
     whole = evaluate_model(model, [("long", views, 0)], batch_size=100)
     sizes: list[int] = []
 
-    def counted(net: ExpressionClassifier, pixels: np.ndarray, names: list[str]) -> np.ndarray:
+    def counted(net: ExpressionClassifier, pixels: np.ndarray, names: list[str], precision: str) -> np.ndarray:
         sizes.append(len(pixels))
-        return class_probabilities(net, pixels, names)
+        return class_probabilities(net, pixels, names, precision)
 
     monkeypatch.setattr("maedfer.evaluate.evaluation.class_probabilities", counted)
     parts = evaluate_model(model, [("long", views, 0)], batch_size=4)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from maedfer.config import LGIFormerConfig
 from maedfer.models.encoder import LGIBlock
-from maedfer.models.kernels import add_branch, attend, gelu
+from maedfer.models.kernels import add_branch, attend, gelu, multiplies_bfloat16
 from maedfer.models.vit import ViTBlock
 
 
@@ -76,3 +76,15 @@ def test_a_block_without_gradients_gives_what_it_gives_with_them_and_leaves_its_
     torch.testing.assert_close(
         without, with_gradients, atol=1e-2 if autocast else 1e-6, rtol=1e-2 if autocast else 1e-5
     )
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize(("products", "tiles"), [(False, False), (True, False), (False, True)])
+def test_avx512_alone_is_no_bfloat16_product(monkeypatch: pytest.MonkeyPatch, products: bool, tiles: bool) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: products)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert multiplies_bfloat16() == (products or tiles)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert not multiplies_bfloat16()

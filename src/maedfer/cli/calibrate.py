@@ -39,17 +39,7 @@ def calibrate(
     given = open_labelled(manifest, split, options, out, root=root)
     network, part = given.network, given.part
     with progress_bar("calibrating") as bar:
-        found = calibrate_manifest(
-            network,
-            part,
-            crop=options.crop,
-            views=options.views,
-            sampling=options.sampling,
-            hop_s=options.hop,
-            batch_size=options.batch_size,
-            workers=options.workers,
-            progress=bar,
-        )
+        found = calibrate_manifest(network, part, progress=bar, **options.reading())
     written = write_calibrated(network, found, out, given.facts)
     print(_table(found))
     if split == "train":

@@ -54,15 +54,10 @@ def evaluate(
         evaluation = evaluate_manifest(
             given.network,
             given.part,
-            crop=options.crop,
-            views=options.views,
-            sampling=options.sampling,
-            hop_s=options.hop,
             cross=cross,
             merges=_merges(merge),
-            batch_size=options.batch_size,
-            workers=options.workers,
             progress=bar if ranks.index == 0 else None,
+            **options.reading(),
         )
     if ranks.index == 0:
         _publish(evaluation, out, given.facts, resamples)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from maedfer import __version__
 from maedfer.cli.options import Device, Precision
@@ -44,6 +44,11 @@ class JudgeOptions:
     batch_size: int = 16
     workers: int = 2
 
+    def reading(self) -> dict[str, Any]:
+        """How clips are read and judged, as ``evaluate_manifest`` and ``calibrate_manifest`` name it."""
+        names = ("crop", "views", "sampling", "precision", "batch_size", "workers")
+        return {name: getattr(self, name) for name in names} | {"hop_s": self.hop}
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -78,7 +83,7 @@ def open_labelled(
     """
     from maedfer.data.manifest import read_manifest
     from maedfer.hub import from_pretrained, locate
-    from maedfer.inference import answer_in, resolve_device
+    from maedfer.inference import dtype_of, resolve_device
     from maedfer.models import pack_weights
     from maedfer.output import require_writable
     from maedfer.weights import fingerprint
@@ -86,8 +91,7 @@ def open_labelled(
     require_writable(out)
     part = _part(read_manifest(manifest, root), split, fold)
     network = from_pretrained(options.model, device=str(resolve_device(options.device)))
-    answer_in(network, options.precision)
-    pack_weights(network, network.answers_in)
+    pack_weights(network, dtype_of(options.precision, network))
     facts: dict[str, str] = {
         "model": options.model,
         "sha256": fingerprint(locate(options.model)),

@@ -26,6 +26,7 @@ from maedfer.evaluate.confidence import SMALLEST, Confidence, confidence_of
 from maedfer.evaluate.evaluation import LabelledViews, judge_views
 from maedfer.evaluate.reading import ClipReader
 from maedfer.evaluate.views import Sampling, ViewPlan, Views
+from maedfer.inference import Precision
 from maedfer.models import ExpressionClassifier
 from maedfer.output import write_text
 from maedfer.weights import save_model
@@ -137,6 +138,7 @@ def calibrate_manifest(
     views: Views = "ends",
     sampling: Sampling = "span",
     hop_s: float | None = None,
+    precision: Precision = "float32",
     batch_size: int = 16,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -148,7 +150,7 @@ def calibrate_manifest(
     Args:
         model: on any device.
         manifest: labelled clips that the model was not trained on, usually the ``val`` part.
-        crop, views, sampling, hop_s, batch_size, workers: see :func:`maedfer.evaluate.evaluate_manifest`.
+        crop, views, sampling, hop_s, precision, batch_size, workers: see :func:`maedfer.evaluate.evaluate_manifest`.
         progress: is called with (clips done, clips in all), as clips are first looked at and then as they are judged.
 
     Raises:
@@ -171,7 +173,7 @@ def calibrate_manifest(
         reader.check(tasks, counted)
         read = zip(tasks, reader.read(tasks), targets, strict=True)
         clips = ((task.clip, clip.views, target) for task, clip, target in read)
-        logits, labels = _logits(model, clips, batch_size, counted)
+        logits, labels = _logits(model, clips, precision, batch_size, counted)
     own = model.config.temperature
     fitted = fit_temperature(logits, labels)
     before, after = (confidence_of(softmax(logits / value, axis=1), labels) for value in (own, fitted))
@@ -216,13 +218,14 @@ def _require_enough(manifest: Manifest) -> None:
 def _logits(
     model: ExpressionClassifier,
     clips: Iterable[LabelledViews],
+    precision: Precision,
     batch_size: int,
     progress: Callable[[int], None] | None,
 ) -> tuple[Float[np.ndarray, "N C"], Int[np.ndarray, " N"]]:
     """Logits up to a constant a row, which softmax does not see: log p times the temperature p was made with."""
     rows: list[Float[np.ndarray, "V C"]] = []
     labels: list[int] = []
-    for _, own, label in judge_views(model, clips, batch_size=batch_size):
+    for _, own, label in judge_views(model, clips, precision=precision, batch_size=batch_size):
         rows.append(own)
         labels += [label] * len(own)
         if progress is not None:

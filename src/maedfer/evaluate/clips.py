@@ -15,6 +15,7 @@ from maedfer.evaluate.packages import require_packages
 from maedfer.evaluate.ranks import rank_group
 from maedfer.evaluate.reading import ClipReader, ClipTask
 from maedfer.evaluate.views import SOURCE_RATE, Sampling, ViewPlan, Views, average_views
+from maedfer.inference import Precision
 from maedfer.models import ExpressionClassifier
 
 __all__ = ["Crop", "clip_tasks", "evaluate_manifest"]
@@ -32,6 +33,7 @@ def evaluate_manifest(
     hop_s: float | None = None,
     cross: Cross = "auto",
     merges: Mapping[str, str] | None = None,
+    precision: Precision = "float32",
     batch_size: int = 16,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -44,11 +46,10 @@ def evaluate_manifest(
         model: on any device, the same in every process.
         manifest: labelled clips, usually the ``test`` part, the same in every process.
         crop: see :func:`clip_tasks`.
-        views: ``"ends"`` (the paper), ``"dense"`` or ``"middle"``, see :class:`ViewPlan`.
+        views, hop_s: see :class:`ViewPlan`; ``"ends"`` as in the paper.
         sampling: ``"span"`` (the paper) or ``"every"`` (FERV39k), see :meth:`ViewPlan.of`.
-        hop_s: seconds between dense windows; ``None``: half a window.
         cross, merges: classes that only the model or only the set has, see :func:`crossing_for`.
-        batch_size: views that are classified together, at most.
+        precision, batch_size: see :func:`maedfer.evaluate.evaluate_model`.
         workers: processes that read clips, for each process that judges; 0 reads in that one.
         progress: is called with (clips done, clips in all) of this process, as clips are looked at, then as judged.
 
@@ -66,7 +67,7 @@ def evaluate_manifest(
     tasks = clip_tasks(entries, crop)
     with rank_group() as ranks:
         own = ranks.own(tasks)
-        answers = ranks.gather(lambda: _answers(model, plan, own, batch_size, workers, progress))
+        answers = ranks.gather(lambda: _answers(model, plan, own, precision, batch_size, workers, progress))
     labels = classes if crossing is None else crossing.labels
     rows = list(zip(entries, truths, answers, strict=True))
     results = [_result(entry, truth, answer, labels, crossing) for entry, truth, answer in rows]
@@ -126,6 +127,7 @@ def _answers(
     model: ExpressionClassifier,
     plan: ViewPlan,
     own: list[tuple[int, ClipTask]],
+    precision: Precision,
     batch_size: int,
     workers: int,
     progress: Callable[[int, int], None] | None,
@@ -145,7 +147,7 @@ def _answers(
     answers: list[tuple[int, _Answer]] = []
     with ClipReader(plan, workers) as reader:
         reader.check(tasks, count)
-        for _, rows, position in judge_views(model, read(reader), batch_size=batch_size):
+        for _, rows, position in judge_views(model, read(reader), precision=precision, batch_size=batch_size):
             mean = tuple(map(float, average_views(rows)))
             answers.append((position, _Answer(mean, len(rows), faceless[len(answers)])))
             count(len(answers))

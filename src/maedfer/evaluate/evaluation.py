@@ -13,7 +13,7 @@ from maedfer.evaluate.confidence import Confidence, confidence_of
 from maedfer.evaluate.crossing import Crossing
 from maedfer.evaluate.metrics import Scores, score
 from maedfer.evaluate.views import average_views
-from maedfer.inference import class_probabilities
+from maedfer.inference import Precision, class_probabilities
 from maedfer.models import ExpressionClassifier
 
 __all__ = ["ClipResult", "Evaluation", "LabelledViews", "evaluate_model", "judge_views", "scored"]
@@ -134,6 +134,7 @@ def evaluate_model(
     model: ExpressionClassifier,
     clips: Iterable[LabelledViews],
     *,
+    precision: Precision = "float32",
     batch_size: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -144,6 +145,7 @@ def evaluate_model(
     Args:
         model: on any device; its mode is left as it was.
         clips: (name, uint8 views, class index in ``model.config.labels``).
+        precision: what the model computes in, see :func:`maedfer.inference.class_probabilities`.
         batch_size: views that are classified together, at most.
         progress: is called with the number of clips done.
 
@@ -153,7 +155,7 @@ def evaluate_model(
     """
     labels = model.config.labels
     results: list[ClipResult] = []
-    for name, rows, label in judge_views(model, clips, batch_size=batch_size):
+    for name, rows, label in judge_views(model, clips, precision=precision, batch_size=batch_size):
         if not 0 <= label < len(labels):
             raise ConfigError(f"{name}: expected a class index from 0 to {len(labels) - 1}, got {label}")
         mean = average_views(rows)
@@ -165,13 +167,18 @@ def evaluate_model(
 
 
 def judge_views(
-    model: ExpressionClassifier, clips: Iterable[LabelledViews], *, batch_size: int = 16
+    model: ExpressionClassifier,
+    clips: Iterable[LabelledViews],
+    *,
+    precision: Precision = "float32",
+    batch_size: int = 16,
 ) -> Iterator[tuple[str, Float[np.ndarray, "V C"], int]]:
     """The probabilities of every view, clip by clip, in the order of the clips; no clip is skipped.
 
     Args:
         model: on any device; its mode is left as it was.
         clips: (name, uint8 views, number).
+        precision: see :func:`evaluate_model`.
         batch_size: views that are classified together, at most.
 
     Yields:
@@ -185,8 +192,8 @@ def judge_views(
         names = [name for name, pixels, _ in batch for _ in range(len(pixels))]
         rows = np.concatenate(
             [
-                class_probabilities(model, views[start : start + batch_size], names[start : start + batch_size])
-                for start in range(0, len(views), batch_size)
+                class_probabilities(model, views[part], names[part], precision)
+                for part in (slice(start, start + batch_size) for start in range(0, len(views), batch_size))
             ]
         )
         ends = np.cumsum([len(pixels) for _, pixels, _ in batch])

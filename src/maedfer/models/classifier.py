@@ -27,9 +27,6 @@ class ExpressionClassifier(nn.Module):
     published model, but are frozen and its work is skipped.
     """
 
-    #: What :mod:`maedfer.inference` computes answers in: ``torch.bfloat16`` by autocast, from the same weights.
-    answers_in: torch.dtype = torch.float32
-
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.config = config

@@ -4,6 +4,7 @@ Figures were measured on a Zen 4 processor at the sizes of the paper's model.
 """
 
 import math
+import platform
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["add_branch", "attend", "gelu", "lowered", "runs_as_written"]
+__all__ = ["add_branch", "attend", "computed_in", "gelu", "lowered", "multiplies_bfloat16", "runs_as_written"]
 
 # The fused kernel wins at 800 keys in float32 and loses at 101. In bfloat16 the plain products win at both (1.9x at
 # 800, forward and backward), until their scores, which grow with the square, weigh more than their speed.
@@ -78,11 +79,28 @@ def add_branch(tokens: Float[Tensor, "*B D"], branch: Float[Tensor, "*B D"]) -> 
 
 
 def lowered(tokens: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
-    """Tokens that several maps read, in the type that maps compute in here: autocast's, or their own."""
+    """Tokens that several maps read, in the type that maps compute in."""
+    return tokens.to(computed_in(tokens))
+
+
+def computed_in(tokens: Float[Tensor, "*B D"]) -> torch.dtype:
+    """The type a map of such tokens is computed in, and gives: autocast's, or their own."""
     device = tokens.device.type
-    if tokens.dtype != torch.float32 or not torch.amp.is_autocast_available(device):
-        return tokens
-    return tokens.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else tokens
+    if tokens.dtype == torch.float64 or not torch.amp.is_autocast_available(device):
+        return tokens.dtype
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has bfloat16 products of its own; else they are imitated, slower than float32."""
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private: another torch may lack it
+    if known is None or not torch.backends.mkldnn.is_available() or not known():  # type: ignore[no-untyped-call]
+        return False
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    # There the answer so far only meant AVX-512, which older processors have without such products.
+    tells = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(tell is not None and tell() for tell in tells)
 
 
 def _may_be_overwritten() -> bool:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from maedfer.models.kernels import runs_as_written
+from maedfer.models.kernels import computed_in, multiplies_bfloat16, runs_as_written
 
 __all__ = ["Linear", "linear", "pack_weights"]
 
@@ -32,7 +32,7 @@ def linear(
     """``torch.nn.functional.linear``."""
     if _onednn_is_faster(tokens, weight):
         # Lowered here, so that autograd takes the gradient back to the tokens' own type.
-        mapped: Tensor = _OneDNNLinear.apply(tokens.to(_computed_in(tokens)), weight, bias)  # type: ignore[no-untyped-call]
+        mapped: Tensor = _OneDNNLinear.apply(tokens.to(computed_in(tokens)), weight, bias)  # type: ignore[no-untyped-call]
         return mapped
     return F.linear(tokens, weight, bias)
 
@@ -125,18 +125,11 @@ class _Packed:
         )
 
     def suits(self, tokens: Tensor) -> bool:
-        return tokens.device.type == "cpu" and _computed_in(tokens) == self.dtype
+        return tokens.device.type == "cpu" and computed_in(tokens) == self.dtype
 
 
 def _can_be_packed(weight: Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.float32 and not weight.is_inference()
-
-
-def _computed_in(tokens: Tensor) -> torch.dtype:
-    """The type a map of such tokens on the CPU is computed in, and gives."""
-    if tokens.dtype != torch.float64 and torch.is_autocast_enabled("cpu"):
-        return torch.get_autocast_dtype("cpu")
-    return tokens.dtype
 
 
 def _onednn_is_faster(tokens: Tensor, weight: Tensor) -> bool:
@@ -144,7 +137,7 @@ def _onednn_is_faster(tokens: Tensor, weight: Tensor) -> bool:
         runs_as_written()  # before the size is asked, which need not be known otherwise
         and tokens.ndim > 1
         and tokens.device.type == "cpu"
-        and _ONEDNN.get(_computed_in(tokens), False)
+        and _ONEDNN.get(computed_in(tokens), False)
         and (tokens.dtype == weight.dtype or torch.is_autocast_enabled("cpu"))
         and tokens.numel() * weight.shape[0] >= _ONEDNN_MULTIPLY_ADDS
     )
@@ -218,9 +211,8 @@ def _packs(dtype: torch.dtype) -> bool:
 def _has_onednn(dtype: torch.dtype) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    capability = torch.backends.cpu.get_cpu_capability()
-    wanted = "AVX" if dtype == torch.float32 else "AVX512"  # without it bfloat16 is imitated
-    return capability.startswith(wanted) and _onednn_answers(dtype)
+    fit = torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    return fit and (dtype == torch.float32 or multiplies_bfloat16()) and _onednn_answers(dtype)
 
 
 _ONEDNN = {dtype: _has_onednn(dtype) for dtype in (torch.float32, torch.bfloat16)}

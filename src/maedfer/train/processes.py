@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from maedfer.errors import TrainingError
+from maedfer.models.kernels import multiplies_bfloat16
 from maedfer.recipes import ComputeConfig
 
 __all__ = ["end_processes", "from_main", "is_main_process", "settled", "start_processes", "summed"]
@@ -57,8 +58,7 @@ def start_processes(compute: ComputeConfig) -> Accelerator:
 def _native_bf16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private: another torch may lack it
-    return bool(known is not None and torch.backends.mkldnn.is_available() and known())  # type: ignore[no-untyped-call]
+    return multiplies_bfloat16()
 
 
 def end_processes() -> None:
